@@ -1,0 +1,220 @@
+"""One HTTP/1.1 connection to an origin, one exchange at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+
+from proxy.upstream.errors import Dropped, ResponseTimeout
+from proxy.upstream.response import Response
+
+
+if TYPE_CHECKING:
+    from proxy.upstream.sweep import Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Limits of the upstream's side, in seconds; None: no limit.
+
+    Attributes:
+        connect: to resolve, connect and shake hands.
+        response: from the last byte of the request to the first of the answer.
+        idle: between two bytes of an exchange, in either direction.
+        pool_idle: that a connection is kept without an exchange, if the upstream says nothing.
+    """
+
+    connect: float | None = 5.0
+    response: float | None = 60.0
+    idle: float | None = 300.0
+    pool_idle: float | None = 4.0
+
+
+class Owner(Protocol):
+    """Who keeps count of a connection."""
+
+    def lost(self, connection: Connection) -> None:
+        """Forget the connection: it is closed."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """A transport and the answer that is coming in on it.
+
+    Args:
+        loop: the running loop.
+        owner: told once when the connection is lost.
+        sweep: watches `deadline`.
+        timeouts: see there.
+    """
+
+    __slots__ = (
+        "_drained", "_loop", "_owner", "_poll", "_sweep", "_timeouts", "_transport",
+        "_write_held", "deadline", "response", "used",
+    )  # fmt: skip
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, owner: Owner, sweep: Sweep, timeouts: Timeouts
+    ) -> None:
+        self._loop = loop
+        self._owner = owner
+        self._sweep = sweep
+        self._timeouts = timeouts
+        self._transport: asyncio.Transport | None = None
+        self._poll = select.poll()
+        self._write_held = False
+        self._drained: asyncio.Future[None] | None = None
+        self.deadline: float | None = None
+        self.response: Response | None = None
+        self.used = False
+        """An exchange has been made on it: the upstream may be closing it just now."""
+
+    # The exchange.
+
+    def begin(self, request: bytes, *, to_head: bool) -> Response:
+        """Write the first bytes of a request and return its answer to be."""
+        self.response = response = Response(self._loop, self, to_head=to_head)
+        self._extend(self._timeouts.idle)
+        self.write(request)
+        return response
+
+    def write(self, data: bytes) -> None:
+        """Write more of the request. Nothing is written to a connection that is lost."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait while the upstream takes the request more slowly than it comes.
+
+        Raises:
+            Dropped: the connection is lost; the response says why.
+        """
+        self._extend(self._timeouts.idle)
+        while self._write_held and self._transport is not None:
+            self._drained = self._loop.create_future()
+            try:
+                await self._drained
+            finally:
+                self._drained = None
+        if self._transport is None:
+            raise Dropped("the upstream closed during the upload", unanswered=True)
+
+    def request_sent(self) -> None:
+        """Begin the wait for the answer: the request is complete."""
+        if self.response is not None and not self.response.started:
+            self._extend(self._timeouts.response)
+
+    def end(self) -> bool:
+        """End the exchange; True: the connection may serve another one."""
+        response, self.response = self.response, None
+        self.used = True
+        return (
+            response is not None
+            and response.complete
+            and response.keep_alive
+            and not response.surplus
+            and not self.closed
+        )
+
+    def rest(self, response: Response) -> None:
+        """Wait for the next exchange for as long as the upstream is likely to.
+
+        Its own word counts, less a second for the way there: a request must not meet the close.
+        """
+        stated = response.keep_alive_s
+        self._extend(self._timeouts.pool_idle if stated is None else max(stated - 1.0, 0.0))
+
+    @property
+    def closed(self) -> bool:
+        """The connection is lost or about to be."""
+        return self._transport is None or self._transport.is_closing()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the connection is open, rested not too long, and nothing came on it unasked.
+
+        The kernel is asked, for the loop may not have come round to telling: bytes that wait here
+        would be taken for the answer to the next request, and they are somebody else's.
+        """
+        fresh = self.deadline is None or self.deadline > self._loop.time()
+        return fresh and not self.closed and not self._poll.poll(0)
+
+    def close(self) -> None:
+        """Close at once; what is still to be written is dropped."""
+        self.deadline = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    # The limits.
+
+    def _extend(self, limit_s: float | None) -> None:
+        self.deadline = None if limit_s is None else self._loop.time() + limit_s
+
+    def expire(self) -> None:
+        """Fail the exchange whose wait has lasted too long, or leave the pool."""
+        if self.response is not None:
+            self.response.fail(ResponseTimeout("no answer, or no more of it, within the limit"))
+        self.close()
+
+    def pause_reading(self) -> None:
+        """Hold the upstream: the client is slower. Its silence is not its own now."""
+        self.deadline = None
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self._extend(self._timeouts.idle)
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._poll.register(transport.get_extra_info("socket").fileno())
+        self._sweep.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the answer; bytes that no request asked for end the connection."""
+        response = self.response
+        if response is None:
+            self.close()
+            return
+        self._extend(self._timeouts.idle)
+        response.feed(data)
+        if response.complete or response.failure is not None:
+            self.deadline = None
+
+    def eof_received(self) -> None:
+        """Take the upstream's FIN; the transport closes by itself then."""
+        if self.response is not None:
+            self.response.feed_end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail what waits."""
+        self._transport = None
+        self.deadline = None
+        self._sweep.discard(self)
+        response = self.response
+        if response is not None:
+            cause = "the upstream closed the connection" if exc is None else f"{exc!r}"
+            response.fail(Dropped(cause, unanswered=not response.started))
+        self._wake_writer()
+        self._owner.lost(self)
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self._write_held = True
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room."""
+        self._write_held = False
+        self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)

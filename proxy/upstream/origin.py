@@ -1,0 +1,106 @@
+"""An origin: scheme, host and port, and nothing else (RFC 6454 4)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<userinfo>[^/?#]*)@)?"
+    r"(?P<host>\[[^\]/?#]*\]|[^:/?#\[\]]*)(?::(?P<port>[^/?#]*))?(?P<rest>[/?#].*)?",
+    re.DOTALL,
+)
+# RFC 952/1123 names, with the underscore that container networks use.
+_HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
+)
+_MAX_PORT: Final = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an upstream is.
+
+    Attributes:
+        scheme: `http` or `https`.
+        host: a name in lower case, or an IP address without brackets.
+        port: 1 to 65535, the scheme's default filled in.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Origin:
+        """Read `scheme://host[:port]`.
+
+        Raises:
+            ValueError: with a sentence for the person who wrote it; the text is not quoted in it,
+                for it may hold a password.
+        """
+        match = _ORIGIN.fullmatch(text.strip())
+        if match is None or match["scheme"].lower() not in DEFAULT_PORTS:
+            raise ValueError("must be an origin such as https://api.example.org")
+        if match["userinfo"] is not None:
+            raise ValueError("must not hold a user or password; put the secret into `credential:`")
+        if match["rest"] not in (None, "/"):
+            raise ValueError(
+                "must be an origin (scheme, host, port) without a path or query; "
+                "put the path into the client's base URL"
+            )
+        scheme = match["scheme"].lower()
+        return cls(scheme, _host(match["host"]), _port(match["port"], DEFAULT_PORTS[scheme]))
+
+    @property
+    def authority(self) -> str:
+        """The value of `Host`: a default port left out (RFC 9110 7.2), IPv6 in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nothing of it can leave this machine."""
+        return is_loopback(self.host)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address (no brackets) means this machine alone."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True  # RFC 6761 6.3
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host(text: str) -> str:
+    host = text.lower()
+    if host.startswith("["):
+        try:
+            return str(IPv6Address(host[1:-1]))
+        except ValueError:
+            raise ValueError("has brackets around something that is no IPv6 address") from None
+    host = host.removesuffix(".")
+    if _HOST_NAME.fullmatch(host) is None:
+        raise ValueError("has no valid host name (write an international name in its xn-- form)")
+    return host
+
+
+def _port(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(_MAX_PORT))):
+        raise ValueError("has a port that is not a number from 1 to 65535")
+    port = int(text)
+    if not 1 <= port <= _MAX_PORT:
+        raise ValueError("has a port that is not a number from 1 to 65535")
+    return port

@@ -1,0 +1,201 @@
+"""The keep-alive connections of one origin."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from proxy.upstream.connection import Connection, Timeouts
+from proxy.upstream.errors import ConnectTimeout, PoolExhausted, TlsFailure, Unreachable
+
+
+if TYPE_CHECKING:
+    from proxy.upstream.origin import Origin
+    from proxy.upstream.response import Response
+    from proxy.upstream.sweep import Sweep
+
+
+MAX_CONNECTIONS: Final = 10_000
+"""Open connections to one origin. As many as the clients' side admits: a stream holds one."""
+
+WAIT_LIMIT_S: Final = 5.0
+"""How long a request waits for a connection when all are in use; Retry-After says the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the connections of a pool lead, and how.
+
+    Attributes:
+        origin: scheme, host and port.
+        tls: the context that verifies it; None for http.
+        server_name: the name to ask for and verify, if not the origin's host.
+        timeouts: see there.
+    """
+
+    origin: Origin
+    tls: ssl.SSLContext | None = None
+    server_name: str | None = None
+    timeouts: Timeouts = Timeouts()
+
+
+class Pool:
+    """Connections to one endpoint, the last used first.
+
+    A connection is always in one of three hands: an exchange's, the idle list's, or a waiting
+    request's future that it has just been handed to.
+
+    Args:
+        endpoint: where to connect.
+        sweep: watches the connections' limits.
+        max_connections: open at once, those being opened included.
+        wait_limit_s: how long a request waits for one of them.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        sweep: Sweep,
+        *,
+        max_connections: int = MAX_CONNECTIONS,
+        wait_limit_s: float = WAIT_LIMIT_S,
+    ) -> None:
+        self.endpoint = endpoint
+        self._sweep = sweep
+        self._max = max_connections
+        self._wait_limit_s = wait_limit_s
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._opening = 0
+        self._waiters: deque[asyncio.Future[Connection | None]] = deque()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return (
+            f"<Pool {self.endpoint.origin}: {len(self._open)} open, {len(self._idle)} idle, "
+            f"{self._opening} opening, {len(self._waiters)} waiting>"
+        )
+
+    def reuse(self) -> Connection | None:
+        """Return an idle connection that is fit for a request, or None."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.quiet:
+                return connection
+            connection.close()
+        return None
+
+    async def connect(self) -> Connection:
+        """Return a new connection, waiting for room (then it may be one that came free).
+
+        Raises:
+            UpstreamError: Unreachable, ConnectTimeout, TlsFailure or PoolExhausted.
+        """
+        if len(self._open) + self._opening >= self._max:
+            handed = await self._wait_for_room()
+            if handed is not None:
+                return handed
+        self._opening += 1
+        connection: Connection | None = None
+        try:
+            connection = await self._open_connection()
+        finally:
+            self._opening -= 1
+            if connection is None:
+                self._admit(None)
+        return connection
+
+    def release(self, connection: Connection, response: Response | None, *, sent: bool) -> None:
+        """Take a connection back after its exchange.
+
+        Args:
+            connection: whose exchange is over, in whatever way.
+            response: the answer that came on it.
+            sent: the whole request had been written.
+        """
+        fit = connection.end()
+        if not (fit and sent and response is not None) or self._closed:
+            connection.close()
+        elif not self._admit(connection):
+            connection.rest(response)
+            self._idle.append(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """Forget a connection that is closed, and let the next request have its place."""
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._admit(None)
+
+    def close(self) -> None:
+        """Close the idle connections now, the others when their exchange ends."""
+        self._closed = True
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    def _admit(self, connection: Connection | None) -> bool:
+        """Hand a connection, or the room for one, to the request that has waited longest."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return True
+        return False
+
+    async def _wait_for_room(self) -> Connection | None:
+        waiter: asyncio.Future[Connection | None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(self._wait_limit_s):
+                return await waiter
+        except TimeoutError:
+            self._give_back(waiter)
+            raise PoolExhausted(f"{self._max} connections are in use") from None
+        except asyncio.CancelledError:
+            self._give_back(waiter)
+            raise
+
+    def _give_back(self, waiter: asyncio.Future[Connection | None]) -> None:
+        """Pass on what a request was handed in the moment it left."""
+        if not waiter.done() or waiter.cancelled():
+            return
+        connection = waiter.result()
+        if not self._admit(connection) and connection is not None:
+            connection.close()
+
+    async def _open_connection(self) -> Connection:
+        origin, tls = self.endpoint.origin, self.endpoint.tls
+        try:
+            async with asyncio.timeout(self.endpoint.timeouts.connect):
+                _, connection = await self._loop.create_connection(
+                    self._make,
+                    origin.host,
+                    origin.port,
+                    ssl=tls,
+                    server_hostname=(self.endpoint.server_name or origin.host) if tls else None,
+                )
+        except TimeoutError:
+            raise ConnectTimeout(f"{origin} did not accept within the limit") from None
+        except ssl.SSLCertVerificationError as error:
+            raise TlsFailure(f"{origin}: {error}", error="tls_certificate_error") from error
+        except ssl.SSLError as error:
+            raise TlsFailure(f"{origin}: {error}", error="tls_protocol_error") from error
+        except socket.gaierror as error:
+            raise Unreachable(f"{origin}: {error}", error="dns_error") from error
+        except (ConnectionResetError, ConnectionAbortedError) as error:
+            if tls is None:
+                raise Unreachable(f"{origin}: {error!r}") from error
+            raise TlsFailure(f"{origin}: {error!r}", error="tls_protocol_error") from error
+        except OSError as error:
+            raise Unreachable(f"{origin}: {error!r}") from error
+        self._open.add(connection)
+        return connection
+
+    def _make(self) -> Connection:
+        return Connection(self._loop, self, self._sweep, self.endpoint.timeouts)

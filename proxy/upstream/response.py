@@ -1,0 +1,294 @@
+"""Read one answer: llhttp's events become heads and pieces of body that a task can wait for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from proxy.upstream.errors import Dropped, ProtocolViolation
+
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+MAX_HEAD_SIZE: Final = 512 * 1024
+"""Bytes of one answer's head with the 1xx before it. llhttp has no limit; nginx stops at 4 to
+8 KiB, HAProxy and Node at 16: this refuses only what no client would take either."""
+
+HIGH_WATER: Final = 256 * 1024
+"""Bytes of body held before the upstream is read no more: about one read of asyncio's."""
+
+_SWITCHING_PROTOCOLS: Final = 101
+_FIRST_FINAL: Final = 200
+_BODILESS: Final = frozenset({204, 304})
+_LENGTHS: Final = frozenset(map(len, ("keep-alive", "content-length", "transfer-encoding")))
+"""Most fields are told from the three that matter here by the length of their name alone."""
+
+
+class Flow(Protocol):
+    """Where the bytes come from: it can be held."""
+
+    def pause_reading(self) -> None:
+        """Read no more until `resume_reading`."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        ...
+
+
+class ResponseHead:
+    """Status line and fields of one answer, final or informational (1xx).
+
+    Attributes:
+        status: the code.
+        reason: the reason phrase, as sent.
+        fields: name and value of each field, as sent, in order.
+        length: the value of Content-Length, or None.
+        chunked: the body is in chunks.
+        bodiless: an answer to HEAD, a 1xx, 204 or 304: nothing follows the head.
+    """
+
+    __slots__ = ("bodiless", "chunked", "fields", "length", "reason", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.reason = b""
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.length: int | None = None
+        self.chunked = False
+        self.bodiless = False
+
+    @property
+    def close_delimited(self) -> bool:
+        """Whether only the end of the connection tells the end of the body (RFC 9112 6.3)."""
+        return not (self.bodiless or self.chunked or self.length is not None)
+
+
+class Response:
+    """The answer to one request, while it comes in.
+
+    A connection feeds the bytes; one task awaits `head()` and then `read()`.
+
+    Args:
+        loop: the running loop.
+        flow: the connection, to be held while the body is not taken.
+        to_head: the request was a HEAD: the answer has no body, whatever it says of its length.
+    """
+
+    __slots__ = (
+        "_current", "_final", "_flow", "_head_size", "_heads", "_held", "_loop", "_parser",
+        "_pieces", "_size", "_to_head", "_waiter", "complete", "failure", "keep_alive",
+        "keep_alive_s", "started", "surplus",
+    )  # fmt: skip
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, flow: Flow, *, to_head: bool) -> None:
+        self._loop = loop
+        self._flow = flow
+        self._to_head = to_head
+        # One parser an answer: a parser kept for the next one would carry its state over.
+        self._parser = HttpResponseParser(self)
+        self._current = ResponseHead()
+        self._final: ResponseHead | None = None
+        self._heads: list[ResponseHead] = []
+        self._head_size = 0
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._held = False
+        self._waiter: asyncio.Future[None] | None = None
+        self.started = False
+        """At least one byte has come."""
+        self.complete = False
+        """The message has ended as its framing says it should."""
+        self.surplus = False
+        """Bytes came behind the end: nobody knows whose, so the connection is not used again."""
+        self.keep_alive = False
+        """The upstream will take another request on this connection (RFC 9112 9.3)."""
+        self.keep_alive_s: float | None = None
+        """Seconds the upstream says it keeps an idle connection."""
+        self.failure: Exception | None = None
+
+    # What the waiting task calls.
+
+    async def head(self) -> ResponseHead:
+        """Return the next head: informational ones first, the final one last.
+
+        Raises:
+            Exception: what `fail` was given; there will be no head.
+        """
+        while not self._heads:
+            if self.failure is not None:
+                raise self.failure
+            await self._wait()
+        return self._heads.pop(0)
+
+    async def read(self) -> bytes:
+        """Return what has come of the body, waiting for some; empty at its end.
+
+        Raises:
+            Exception: what `fail` was given; what had come before is returned first.
+        """
+        while not self._pieces:
+            if self.failure is not None:
+                raise self.failure
+            if self.complete:
+                return b""
+            await self._wait()
+        return self.take()
+
+    def take(self) -> bytes:
+        """Return what has come of the body, without waiting."""
+        pieces = self._pieces
+        if not pieces:
+            return b""
+        self._size = 0
+        if self._held:
+            self._held = False
+            self._flow.resume_reading()
+        if len(pieces) == 1:
+            return pieces.pop()
+        # One joined write costs less than several: each is a system call.
+        self._pieces = []
+        return b"".join(pieces)
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # What the connection calls.
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes off the connection."""
+        if self.complete:
+            self.surplus = True
+            return
+        self.started = True
+        if self._final is None:
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            pass  # on_headers_complete has seen the 101
+        except HttpParserError as error:
+            self._violation(f"not HTTP/1.1: {error}")
+        if self._final is None and self._head_size > MAX_HEAD_SIZE:
+            self._violation(f"a head of more than {MAX_HEAD_SIZE} bytes")
+        self._wake()
+
+    def feed_end(self) -> None:
+        """Take note that the upstream has closed in order (FIN)."""
+        if self._final is not None and self._final.close_delimited:
+            self.complete = True
+            self._wake()
+        else:
+            self.fail(Dropped("the upstream closed too early", unanswered=not self.started))
+
+    def fail(self, error: Exception) -> None:
+        """End every wait with `error`, unless the answer is complete or has failed before."""
+        if not self.complete and self.failure is None:
+            self.failure = error
+            self._wake()
+
+    def _violation(self, cause: str) -> None:
+        if self.complete:
+            self.surplus = True
+        else:
+            self.fail(ProtocolViolation(cause))
+
+    # What llhttp calls.
+
+    def on_message_begin(self) -> None:
+        """A head begins; behind a complete answer it is nobody's."""
+        if self.complete:
+            self.surplus = True
+        else:
+            self._current = ResponseHead()
+
+    def on_status(self, reason: bytes) -> None:
+        """Take a piece of the reason phrase."""
+        self._current.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field. Behind the final head it is a trailer, and those are dropped."""
+        if self._final is None:
+            self._current.fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Tell from the head how the body ends."""
+        if self.complete or self.failure is not None:
+            return
+        head = self._current
+        head.status = status = self._parser.get_status_code()
+        if status == _SWITCHING_PROTOCOLS:
+            self._violation("101 Switching Protocols, which was not asked for")
+        elif status < _FIRST_FINAL:
+            head.bodiless = True
+            self._heads.append(head)
+        elif self._read_framing(head):
+            self._final = head
+            self._heads.append(head)
+            self.keep_alive = self._parser.should_keep_alive()
+            # llhttp knows nothing of HEAD and would wait for the body that the head announces.
+            self.complete = head.bodiless
+
+    def on_body(self, piece: bytes) -> None:
+        """Take a piece of body."""
+        if self.complete:
+            self.surplus = True
+            return
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > HIGH_WATER and not self._held:
+            self._held = True
+            self._flow.pause_reading()
+
+    def on_message_complete(self) -> None:
+        """End the answer, unless it was an informational one."""
+        if self._final is not None and self.failure is None:
+            self.complete = True
+
+    def _read_framing(self, head: ResponseHead) -> bool:
+        """Read length and coding; False: they contradict HTTP/1.1, and the answer has failed."""
+        version = self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._violation(f"HTTP/{version}")
+            return False
+        head.bodiless = self._to_head or head.status in _BODILESS
+        for name, value in head.fields:
+            if len(name) in _LENGTHS and not self._read_field(head, name.lower(), value):
+                self._violation("a Transfer-Encoding other than chunked")
+                return False
+        if head.chunked and version == "1.0":
+            self._violation("a Transfer-Encoding in HTTP/1.0")
+            return False
+        return True
+
+    def _read_field(self, head: ResponseHead, name: bytes, value: bytes) -> bool:
+        if name == b"content-length":
+            head.length = int(value)  # llhttp has refused anything but digits, and a second one
+        elif name == b"transfer-encoding":
+            # Any other coding would reach the client without the field that names it.
+            if head.chunked or value.strip(b" \t").lower() != b"chunked":
+                return False
+            head.chunked = True
+        elif name == b"keep-alive":
+            self.keep_alive_s = _keep_alive_timeout(value)
+        return True
+
+
+def _keep_alive_timeout(value: bytes) -> float | None:
+    """Return the seconds of `timeout=5, max=100`, or None."""
+    for parameter in value.lower().split(b","):
+        name, _, seconds = parameter.strip().partition(b"=")
+        if name == b"timeout" and seconds.isdigit():
+            return float(seconds[:6])
+    return None
