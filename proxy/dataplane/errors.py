@@ -1,0 +1,223 @@
+"""Refusals: each has a status, a code and an RFC 9209 error.
+
+    Refusal
+    ├── BadRequest      400  the head or the body is not one well-formed request
+    ├── BadTarget       400
+    ├── OriginDenied    403
+    ├── PolicyDenied    403
+    ├── ForwardDenied   403
+    ├── NoRoute         404
+    ├── MethodDenied    405
+    ├── BodyTooLarge    413
+    ├── TargetTooLarge  414
+    ├── HostDenied      421
+    ├── HeadersTooLarge 431
+    ├── UnsupportedCoding 501
+    ├── BadVersion      505
+    ├── CredentialUnavailable 503
+    ├── UpstreamRefused       as the upstream layer's error says
+    └── InternalFault   500  a fault of ours
+
+`detail` is a fixed sentence that the client reads; `cause` is for the log. Neither ever holds a
+credential, and `detail` holds nothing of the request either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+
+if TYPE_CHECKING:
+    from proxy.upstream.errors import UpstreamError
+
+
+class Refusal(Exception):
+    """A request that is answered here and not (or no longer) by the upstream.
+
+    Attributes:
+        status: the code to answer with.
+        code: the problem's slug, stable for programs.
+        title: the problem's name, stable for people.
+        error: the error of RFC 9209 2.3.
+        close: the connection is not fit for another request.
+        detail: what is wrong and what to do, for the client.
+        cause: more of it, for the log.
+        fields: further header fields.
+    """
+
+    status: int = 500
+    code: str = "internal"
+    title: ClassVar[str] = "Keybearer failed"
+    error: str = "http_request_denied"
+    close: bool = False
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        cause: str = "",
+        close: bool | None = None,
+        fields: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.cause = cause
+        self.fields = fields
+        if close is not None:
+            self.close = close
+
+
+class BadRequest(Refusal):
+    """Not one well-formed HTTP/1.1 request; what follows on the connection cannot be trusted."""
+
+    status = 400
+    code = "bad-request"
+    title = "Bad request"
+    error = "http_request_error"
+    close = True
+
+
+class BadTarget(Refusal):
+    """A request target that could be read in two ways."""
+
+    status = 400
+    code = "bad-target"
+    title = "Bad request target"
+    error = "http_request_error"
+
+
+class OriginDenied(Refusal):
+    """A web page that may not use this proxy."""
+
+    status = 403
+    code = "origin-denied"
+    title = "Origin denied"
+
+
+class PolicyDenied(Refusal):
+    """The route's rules say no."""
+
+    status = 403
+    code = "policy-denied"
+    title = "Denied by policy"
+
+
+class ForwardDenied(Refusal):
+    """An absolute request target that no route answers for."""
+
+    status = 403
+    code = "forward-denied"
+    title = "Forwarding denied"
+
+
+class NoRoute(Refusal):
+    """No route; there is no default one."""
+
+    status = 404
+    code = "no-route"
+    title = "No such route"
+
+
+class MethodDenied(Refusal):
+    """The route's methods say no."""
+
+    status = 405
+    code = "method-denied"
+    title = "Method denied"
+
+
+class BodyTooLarge(Refusal):
+    """More than the route's `limits.body`."""
+
+    status = 413
+    code = "body-too-large"
+    title = "Body too large"
+    close = True
+
+
+class TargetTooLarge(Refusal):
+    """A longer target than is read."""
+
+    status = 414
+    code = "target-too-large"
+    title = "Request target too large"
+    close = True
+
+
+class HostDenied(Refusal):
+    """A Host that is not ours: a stray request, or DNS rebinding."""
+
+    status = 421
+    code = "host-denied"
+    title = "Host denied"
+
+
+class HeadersTooLarge(Refusal):
+    """A larger head than is read."""
+
+    status = 431
+    code = "headers-too-large"
+    title = "Request header fields too large"
+    close = True
+
+
+class UnsupportedCoding(Refusal):
+    """A transfer coding other than chunked."""
+
+    status = 501
+    code = "unsupported-coding"
+    title = "Unsupported transfer coding"
+    error = "http_request_error"
+    close = True
+
+
+class BadVersion(Refusal):
+    """Neither HTTP/1.1 nor HTTP/1.0."""
+
+    status = 505
+    code = "bad-version"
+    title = "HTTP version not supported"
+    error = "http_request_error"
+    close = True
+
+
+class CredentialUnavailable(Refusal):
+    """No secret to inject. The request is never sent without it."""
+
+    status = 503
+    code = "credential-unavailable"
+    title = "Credential unavailable"
+    error = "proxy_internal_response"
+
+
+class InternalFault(Refusal):
+    """A fault of ours, told in the log."""
+
+    error = "proxy_internal_error"
+    close = True
+
+
+class UpstreamRefused(Refusal):
+    """What the upstream's side went wrong with, told to the client in a fixed sentence."""
+
+    title = "Upstream failed"
+
+    def __init__(self, error: UpstreamError) -> None:
+        super().__init__(
+            _UPSTREAM_DETAILS.get(error.code, "The upstream did not answer."),
+            cause=f"{type(error).__name__}: {error}",
+            fields=((b"Retry-After", b"5"),) if error.status == _OVERLOADED else (),
+        )
+        self.status = error.status
+        self.code = error.code
+        self.error = error.error
+
+
+_OVERLOADED = 503
+_UPSTREAM_DETAILS = {
+    "upstream-unreachable": "The upstream cannot be reached; the proxy's log says why.",
+    "upstream-timeout": "The upstream did not answer in time.",
+    "upstream-tls-error": "The TLS connection to the upstream failed; the proxy's log says why.",
+    "upstream-protocol-error": "The upstream's answer was not valid HTTP, or it broke off.",
+    "overloaded": "Too many requests are under way to this upstream; try again later.",
+}

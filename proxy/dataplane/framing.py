@@ -1,0 +1,35 @@
+"""One reading of a head, or none (RFC 9112 6.3, 11.2): what the parser lets through is judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from proxy.dataplane.errors import BadRequest, BadVersion, UnsupportedCoding
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.model import Head
+
+
+_VERSIONS: Final = frozenset({(1, 1), (1, 0)})
+
+
+def check_framing(head: Head) -> None:
+    """Refuse a head whose body could end in two places.
+
+    Raises:
+        BadVersion: neither HTTP/1.1 nor HTTP/1.0.
+        BadRequest: no Host, or a transfer coding that contradicts the rest.
+        UnsupportedCoding: anything but `chunked`. Passing it on would mean to undo the outer
+            coding and to lose the name of the inner one.
+    """
+    if head.version not in _VERSIONS:
+        raise BadVersion("Keybearer speaks HTTP/1.1 and HTTP/1.0.")
+    if "Transfer-Encoding" in head.named:
+        codings = head.named.getall("Transfer-Encoding")
+        if head.http10 or "Content-Length" in head.named or not "".join(codings).strip():
+            raise BadRequest("The framing of the body contradicts itself.")
+        if len(codings) > 1 or codings[0].strip().lower() != "chunked" or not head.chunked:
+            raise UnsupportedCoding("The only transfer coding that is taken is `chunked`.")
+    if not head.http10 and "Host" not in head.named:
+        raise BadRequest("An HTTP/1.1 request needs a Host field.")

@@ -1,0 +1,165 @@
+"""The way of a request, from top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from proxy.dataplane.errors import InternalFault, Refusal, UpstreamRefused
+from proxy.dataplane.framing import check_framing
+from proxy.dataplane.guard import check_origin, check_shared_origin
+from proxy.dataplane.inject import inject
+from proxy.dataplane.outbound import assemble
+from proxy.dataplane.problem import problem
+from proxy.dataplane.record import Record
+from proxy.dataplane.relay import relay
+from proxy.dataplane.reserved import is_reserved, reserved_answer
+from proxy.dataplane.send import send
+from proxy.dataplane.target import parse_target
+from proxy.dataplane.upload import Upload
+from proxy.upstream.errors import UpstreamError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.dataplane.guard import Guard
+    from proxy.dataplane.model import Body, Client, Entrance, Head, Peer, Snapshot
+    from proxy.dataplane.reserved import Health
+    from proxy.dataplane.target import Authority, Target
+    from proxy.observe.log import Logger
+
+
+CLIENT_CLOSED_REQUEST: Final = 499
+"""nginx's status for a client that left; it is logged, never sent."""
+
+
+class Handler:
+    """Judges and carries requests by the snapshot of the moment.
+
+    Args:
+        snapshot: replaced as a whole when the configuration changes.
+        health: answers `readyz`.
+        logger: gets one line a request.
+        next_id: makes request identifiers.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, health: Health, logger: Logger, next_id: Callable[[], str]
+    ) -> None:
+        self.snapshot = snapshot
+        self.leaving = False
+        """The process is to end: it is not ready any more, but serves as before."""
+        self.draining = False
+        """Answers end their connections."""
+        self._health = health
+        self._logger = logger
+        self._next_id = next_id
+
+    async def handle(
+        self, head: Head, body: Body, entrance: Entrance, peer: Peer, client: Client
+    ) -> bool:
+        """Answer one request; return whether its connection may carry another one."""
+        record = Record(self._next_id(), head, peer)
+        record.close = self.draining or not head.keep_alive
+        try:
+            await self._carry(head, body, entrance, peer, client, record)
+        except Refusal as refusal:
+            self._refuse(refusal, head, body, client, record)
+        except UpstreamError as error:
+            self._refuse(UpstreamRefused(error), head, body, client, record)
+        except asyncio.CancelledError:
+            record.status, record.error = CLIENT_CLOSED_REQUEST, "client-gone"
+            raise
+        except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the process
+            fault = InternalFault("A fault in Keybearer; its log says more.", cause=where(error))
+            self._refuse(fault, head, body, client, record)
+        finally:
+            record.log(self._logger)
+        return not (record.close or self.draining)
+
+    async def _carry(
+        self,
+        head: Head,
+        body: Body,
+        entrance: Entrance,
+        peer: Peer,
+        client: Client,
+        record: Record,
+    ) -> None:
+        snapshot = self.snapshot
+        # Target and framing: one reading, or none.
+        target = parse_target(head.method, head.target)
+        check_framing(head)
+        if is_reserved(entrance, target.path):
+            self._answer_reserved(head, target, client, record)
+            return
+        # Guard: by which name, from which page.
+        authority = _admit(snapshot.guard, entrance, target)
+        ours = entrance.guarded and check_origin(head.named, authority)
+        # Match.
+        mount = snapshot.router.match(entrance, authority.host if authority else "", target.path)
+        record.route = route = mount.route
+        path = target.path[len(mount.prefix) :] or "/"
+        sandbox = entrance.guarded and mount.base.shared and check_shared_origin(head.named)
+        # Policy, then limits.
+        route.policy.check(head.method, path)
+        upload = Upload(head, body, limit=route.body_limit, keep=route.replay_buffer)
+        # Strip, then inject: the credential comes last.
+        fields, stripped = route.request.fields(head, entrance, peer, ours=ours)
+        query, parameters = route.request.query(target.query)
+        record.stripped = stripped + parameters
+        request = assemble(head.method, path, query, fields, inject(route))
+        # Send, relay.
+        record.sent()
+        exchange = await send(route.pool, request, upload)
+        try:
+            await relay(exchange, client, head, mount, record, sandbox=sandbox)
+        finally:
+            record.bytes_in = upload.size
+            await exchange.close()
+
+    def _answer_reserved(self, head: Head, target: Target, client: Client, record: Record) -> None:
+        record.quiet = True
+        client.write(reserved_answer(head.method, target.path, self._health, close=record.close))
+
+    def _refuse(
+        self, refusal: Refusal, head: Head, body: Body, client: Client, record: Record
+    ) -> None:
+        record.error, record.cause = refusal.code, refusal.cause or None
+        record.quiet = False
+        # A body that is still coming would be read as the next request.
+        record.close |= refusal.close or not body.ended
+        if record.status:
+            record.close = True  # the answer had begun: relay has broken it off
+            return
+        record.status = refusal.status
+        client.write(
+            problem(refusal, record.request_id, to_head=head.method == "HEAD", close=record.close)
+        )
+
+    def refuse_unread(self, refusal: Refusal, head: Head, peer: Peer) -> bytes:
+        """Return the answer to bytes that the parser could not read as a request, and log it."""
+        record = Record(self._next_id(), head, peer)
+        record.status, record.error, record.close = refusal.status, refusal.code, True
+        record.cause = refusal.cause or None
+        record.log(self._logger)
+        return problem(refusal, record.request_id, to_head=False, close=True)
+
+
+def _admit(guard: Guard, entrance: Entrance, target: Target) -> Authority | None:
+    if target.authority is not None:
+        return guard.admit_absolute(target.authority, entrance.authority, scheme=target.scheme)
+    if entrance.authority is None:
+        return None  # HTTP/1.0; a browser always sends one
+    return guard.admit(entrance.authority, guarded=entrance.guarded)
+
+
+def where(error: BaseException) -> str:
+    """Return the kind and place of a fault. Its text may quote a request, so it is not told."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    return f"{type(error).__name__} at {trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"

@@ -1,0 +1,340 @@
+"""Strip: which fields and query pairs go upstream, which fields come back.
+
+Names are judged folded, lower case with `_` as `-`: servers that hand fields to programs as
+variables (CGI, WSGI) do not tell them apart, so `Access_Token` would slip by (CVE-2025-64484).
+Each spelling is judged once and remembered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_plus
+
+from proxy.dataplane.rewrite import rewrite_field
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from ipaddress import IPv4Network, IPv6Network
+
+    from proxy.dataplane.model import Entrance, Head, Peer
+    from proxy.dataplane.rewrite import Base
+    from proxy.upstream.origin import Origin
+    from proxy.upstream.response import ResponseHead
+
+
+Field = tuple[bytes, bytes]
+
+HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",  # RFC 9110 7.6.1, and all that it names
+        "keep-alive",
+        "proxy-connection",  # never standard, still sent by old clients
+        "te",
+        "trailer",
+        "upgrade",
+        "http2-settings",  # RFC 7540 3.2.1
+    }
+)
+FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+CLIENT_CREDENTIALS: Final = frozenset(
+    {
+        "authorization",
+        "proxy-authorization",
+        "access-token",
+        "x-access-token",
+        "x-api-key",
+        "api-key",
+        "x-auth-token",
+        "private-token",  # GitLab, with the next two
+        "job-token",
+        "deploy-token",
+        "x-client-secret",  # Isometric
+        "x-vault-token",
+        "x-goog-api-key",
+        "x-amz-security-token",
+        "cookie",
+    }
+)
+CLIENT_CREDENTIAL_PARAMETERS: Final = frozenset(
+    {
+        "access_token",
+        "api_key",
+        "apikey",
+        "auth_token",
+        "private_token",
+        "client_secret",
+    }
+)
+# A browser would keep the first two for our host name; a session minted for the injected identity
+# is itself a credential.
+RESPONSE_REMOVED: Final = frozenset(
+    {"alt-svc", "strict-transport-security", "set-cookie", "transfer-encoding"}
+)
+REWRITTEN: Final = frozenset({"location", "content-location", "link", "refresh"})
+
+# A client can spell its fields in endless ways; only so many are remembered.
+_REMEMBERED: Final = 1024
+_FORWARDING: Final = frozenset({"forwarded", "x-real-ip"})
+_PERSISTENCE: Final = frozenset({b"keep-alive", b"close", b""})
+
+
+class Fate(IntEnum):
+    """What becomes of a field."""
+
+    KEEP = 0
+    DROP = 1
+    CREDENTIAL = 2
+    """Dropped, and its name is logged."""
+    CONNECTION = 3
+    """Dropped, with the fields that it names."""
+    SHARED_ORIGIN = 4
+    """Kept, but not where several routes are one browser origin."""
+    REWRITE = 5
+
+
+class _Fates(dict[bytes, Fate]):
+    """The fate of each spelling of a field's name, judged when it is first seen."""
+
+    def __init__(self, judge: Callable[[str], Fate]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, name: bytes) -> Fate:
+        lower = name.decode("latin-1").lower()
+        fate = self._judge(lower)
+        if len(self) < _REMEMBERED:
+            self[name] = fate
+        return fate
+
+
+def fold(name: str) -> str:
+    """Return a field's name as servers that make variables of it see it."""
+    return name.lower().replace("_", "-")
+
+
+def fold_parameter(name: str) -> str:
+    """Return a query parameter's name (decoded) as servers that are lax about it see it.
+
+    PHP cuts at `[` and turns dots and spaces into underscores; others do not tell `-` and `_`.
+    """
+    bare = name.split("[", 1)[0].lower()
+    return bare.replace("-", "_").replace(".", "_").replace(" ", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Stripping:
+    """What the configuration adds to, or takes from, the names that are stripped anyway.
+
+    Attributes:
+        injected_headers: put on by the credential; a client's own never passes.
+        injected_parameters: the same for the query.
+        headers: `strip.headers` and the names of `set_headers`.
+        parameters: `strip.query`.
+        keep: `strip.keep`, and `Cookie` where cookies pass; never an injected name.
+    """
+
+    injected_headers: frozenset[str] = frozenset()
+    injected_parameters: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
+    parameters: frozenset[str] = frozenset()
+    keep: frozenset[str] = frozenset()
+
+
+class RequestRules:
+    """What of a request's fields and query one route passes on.
+
+    Args:
+        origin: the upstream, for `Host` and for an `Origin` that is ours.
+        stripping: names beside the fixed ones.
+        set_fields: put on every request.
+        forwarding: tell the upstream of the client; None: it has no business knowing.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        stripping: Stripping,
+        *,
+        set_fields: Sequence[Field] = (),
+        forwarding: Forwarding | None = None,
+    ) -> None:
+        injected = frozenset(map(fold, stripping.injected_headers))
+        keep = frozenset(map(fold, stripping.keep)) - injected
+        named = frozenset(map(fold, stripping.headers))
+        self._credentials = (CLIENT_CREDENTIALS - keep) | injected | named
+        self._drop = frozenset(fold(name.decode("latin-1")) for name, _ in set_fields)
+        self._fates = _Fates(self._judge)
+        kept = frozenset(map(fold_parameter, stripping.keep))
+        asked = frozenset(map(fold_parameter, stripping.parameters))
+        always = frozenset(map(fold_parameter, stripping.injected_parameters))
+        self._parameters = (CLIENT_CREDENTIAL_PARAMETERS - kept) | asked | always
+        self._host = b"Host: " + origin.authority.encode("ascii") + b"\r\n"
+        self._origin = str(origin).encode("ascii")
+        self._set = b"".join(name + b": " + value + b"\r\n" for name, value in set_fields)
+        self._forwarding = forwarding
+
+    def _judge(self, lower: str) -> Fate:
+        folded = fold(lower)
+        if lower == "connection":
+            return Fate.CONNECTION
+        if folded in self._credentials:
+            return Fate.CREDENTIAL
+        # `Content_Length` and the like are no framing here, but may be behind a gateway.
+        dropped = folded in HOP_BY_HOP or folded in FRAMING or folded in self._drop
+        forwarding = folded in _FORWARDING or folded.startswith("x-forwarded-")
+        return Fate.DROP if dropped or forwarding or folded == "host" else Fate.KEEP
+
+    def fields(
+        self, head: Head, entrance: Entrance, peer: Peer, *, ours: bool
+    ) -> tuple[bytes, list[str]]:
+        """Return the field lines to send, without the credential, and the names stripped.
+
+        Args:
+            head: the client's.
+            entrance: how it came, for `forwarded`.
+            peer: from whom, for `forwarded`.
+            ours: the request has an Origin, and it is ours: upstream it becomes the upstream's.
+        """
+        fates = self._fates
+        kept: list[Field] = []
+        marked: list[tuple[Fate, Field]] = []
+        for field in head.fields:
+            fate = fates[field[0]]
+            if fate is Fate.KEEP:
+                kept.append(field)
+            elif fate is not Fate.DROP:
+                marked.append((fate, field))
+        named = [value for fate, (_, value) in marked if fate is Fate.CONNECTION]
+        if named:
+            kept = _without_named(kept, named)
+        if ours:
+            kept = [(n, self._origin if n.lower() == b"origin" else value) for n, value in kept]
+        lines = [b"%b: %b\r\n" % field for field in kept]
+        lines.append(_framing(head))
+        if self._forwarding is not None:
+            lines.append(self._forwarding.lines(head, entrance, peer))
+        stripped = [
+            fold(name.decode("latin-1")) for fate, (name, _) in marked if fate is Fate.CREDENTIAL
+        ]
+        return self._host + b"".join(lines) + self._set, stripped
+
+    def query(self, query: str | None) -> tuple[str | None, list[str]]:
+        """Return the query without credentials, byte for byte otherwise, and the names stripped.
+
+        An emptied query is None: it loses its `?`.
+        """
+        if not query:
+            return query, []
+        kept: list[str] = []
+        stripped: list[str] = []
+        for pair in query.split("&"):
+            name = fold_parameter(unquote_plus(pair.partition("=")[0], "latin-1"))
+            if name in self._parameters:
+                stripped.append(f"?{name}")
+            else:
+                kept.append(pair)
+        if not stripped:
+            return query, stripped
+        return "&".join(kept) if kept else None, stripped
+
+
+def _framing(head: Head) -> bytes:
+    """Return the field that frames the body as the parser has read it, whatever was sent."""
+    if head.chunked:
+        return b"Transfer-Encoding: chunked\r\n"
+    return b"" if head.length is None else b"Content-Length: %d\r\n" % head.length
+
+
+_NEVER_NAMED: Final = frozenset({"host"}) | FRAMING
+
+
+def _without_named(fields: list[Field], values: Iterable[bytes]) -> list[Field]:
+    """Return the fields without those that Connection names (RFC 9110 7.6.1).
+
+    Host and the framing stay: naming them would take the destination or the end off the message.
+    """
+    named: set[str] = set()
+    for value in values:
+        if value.lower() not in _PERSISTENCE:
+            named.update(fold(name.strip(" \t")) for name in value.decode("latin-1").split(","))
+    named -= _NEVER_NAMED
+    if not named:
+        return fields
+    return [field for field in fields if fold(field[0].decode("latin-1")) not in named]
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """Tell the upstream of the client (`forwarded: true`).
+
+    Attributes:
+        trusted: proxies of ours, whose word on the client is passed on.
+    """
+
+    trusted: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def lines(self, head: Head, entrance: Entrance, peer: Peer) -> bytes:
+        """Return X-Forwarded-*: the peer's address behind those that trusted proxies told."""
+        chain, scheme, host = peer.address, entrance.scheme, entrance.authority or ""
+        if self._trusts(peer.address):
+            if "X-Forwarded-For" in head.named:
+                chain = ", ".join([*head.named.getall("X-Forwarded-For"), chain])
+            scheme = head.named.get("X-Forwarded-Proto", scheme)
+            host = head.named.get("X-Forwarded-Host", host)
+        lines = f"X-Forwarded-For: {chain}\r\nX-Forwarded-Proto: {scheme}\r\n"
+        if host:
+            lines += f"X-Forwarded-Host: {host}\r\n"
+        return lines.encode("utf-8", "surrogateescape")
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.trusted)
+
+
+class ResponseRules:
+    """What of an answer's fields one route passes back.
+
+    Args:
+        cookies_pass: `cookies: pass`.
+    """
+
+    def __init__(self, *, cookies_pass: bool = False) -> None:
+        self._removed = RESPONSE_REMOVED - ({"set-cookie"} if cookies_pass else set())
+        self._rewritten = REWRITTEN | ({"set-cookie"} if cookies_pass else set())
+        self._fates = _Fates(self._judge)
+
+    def _judge(self, lower: str) -> Fate:
+        if lower == "connection":
+            return Fate.CONNECTION
+        if lower in self._rewritten:
+            return Fate.REWRITE
+        # 407 and its challenge are between a client and its proxy: that is us.
+        removed = lower in HOP_BY_HOP or lower in self._removed or lower == "proxy-authenticate"
+        if removed or lower.startswith("access-control-"):
+            return Fate.DROP
+        # On one origin for all routes this would let a script of one see the requests of all.
+        return Fate.SHARED_ORIGIN if lower == "service-worker-allowed" else Fate.KEEP
+
+    def fields(self, head: ResponseHead, base: Base) -> list[bytes]:
+        """Return the field lines to send to the client, without framing and `Connection`."""
+        fates = self._fates
+        kept: list[Field] = []
+        named: list[bytes] = []
+        for field in head.fields:
+            fate = fates[field[0]]
+            if fate is Fate.KEEP or (fate is Fate.SHARED_ORIGIN and not base.shared):
+                kept.append(field)
+            elif fate is Fate.REWRITE:
+                kept.append((field[0], rewrite_field(*field, base)))
+            elif fate is Fate.CONNECTION:
+                named.append(field[1])
+        if named:
+            kept = _without_named(kept, named)
+        return [b"%b: %b\r\n" % field for field in kept]

@@ -1,0 +1,83 @@
+"""Inject: the credential, put on last."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never
+from urllib.parse import quote_from_bytes
+
+from proxy.dataplane.errors import CredentialUnavailable
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.model import Route
+    from proxy.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where one secret goes.
+
+    Attributes:
+        place: a header field, a header field with Basic credentials (RFC 7617), or the query.
+        name: of the field or parameter.
+        before: what stands in front of the secret: `Bearer `, or `user:` for Basic.
+        after: what stands behind it.
+    """
+
+    place: Literal["header", "basic", "query"]
+    name: bytes
+    before: bytes = b""
+    after: bytes = b""
+
+
+class Injection(NamedTuple):
+    """What a credential adds to a request.
+
+    Attributes:
+        fields: whole header lines.
+        query: `name=value` pairs joined by `&`, or "".
+    """
+
+    fields: bytes = b""
+    query: str = ""
+
+    def __repr__(self) -> str:
+        return "Injection(…)"
+
+
+def inject(route: Route) -> Injection:
+    """Return what the route's credential adds, each slot exactly once.
+
+    Raises:
+        CredentialUnavailable: there is no secret now; the request is not sent without it.
+    """
+    if route.credential is None:
+        return Injection()
+    secrets = route.credential.current()
+    if secrets is None:
+        raise CredentialUnavailable(
+            "The credential of this route is not available; the proxy's log says why.",
+            cause=f"credential {route.credential.name}",
+            fields=((b"Retry-After", b"5"),),
+        )
+    lines: list[bytes] = []
+    pairs: list[str] = []
+    for slot, secret in zip(route.slots, secrets, strict=True):
+        value = _value(slot, secret)
+        match slot.place:
+            case "header":
+                lines.append(b"%b: %b\r\n" % (slot.name, value))
+            case "basic":
+                lines.append(b"%b: Basic %b\r\n" % (slot.name, b64encode(value)))
+            case "query":
+                pairs.append(f"{quote_from_bytes(slot.name)}={quote_from_bytes(value, safe='')}")
+            case _:
+                assert_never(slot.place)
+    return Injection(b"".join(lines), "&".join(pairs))
+
+
+def _value(slot: Slot, secret: Secret) -> bytes:
+    # The one line that reveals.
+    return slot.before + secret.reveal() + slot.after

@@ -1,0 +1,144 @@
+"""What may be asked of an upstream: methods, then rules on the decoded path.
+
+Every bypass of such rules that is known plays on two readings of one path: `..`, `//`, `%2f`, `;`,
+case (CVE-2019-9901, CVE-2021-29492, CVE-2021-43557). Dot segments are refused before (target.py);
+here a deny matches if any reading does, an allow only if all do.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_to_bytes
+
+from proxy.dataplane.errors import MethodDenied, PolicyDenied
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+# A path without any of these has one reading.
+_AMBIGUOUS: Final = re.compile(r"[%;]|//")
+_PARAMETERS: Final = re.compile(rb";[^/]*")
+_SLASHES: Final = re.compile(rb"/{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of `rules`.
+
+    Attributes:
+        methods: None for any.
+        pattern: matches a folded path.
+        allow: else deny.
+    """
+
+    methods: frozenset[str] | None
+    pattern: re.Pattern[bytes]
+    allow: bool
+
+    def applies(self, method: str, readings: Sequence[bytes]) -> bool:
+        """Tell whether the rule decides about a request."""
+        if self.methods is not None and method not in self.methods:
+            return False
+        matches = (self.pattern.fullmatch(reading) is not None for reading in readings)
+        return all(matches) if self.allow else any(matches)
+
+
+def rule(methods: Iterable[str] | None, paths: Iterable[str], *, allow: bool) -> Rule:
+    """Compile a rule; `*` in a path is one segment (or a part of it), `**` any number."""
+    alternatives = b"|".join(_regex(_fold(unquote_to_bytes(path))) for path in paths)
+    return Rule(methods_set(methods), re.compile(alternatives, re.DOTALL), allow)
+
+
+def methods_set(methods: Iterable[str] | None) -> frozenset[str] | None:
+    """Return the methods; HEAD comes with GET, for it is GET without the body."""
+    if methods is None:
+        return None
+    named = frozenset(methods)
+    return named | {"HEAD"} if "GET" in named else named
+
+
+class Policy:
+    """The methods and rules of a route.
+
+    Args:
+        methods: None for any.
+        rules: the first that applies decides.
+    """
+
+    def __init__(self, methods: Iterable[str] | None, rules: Iterable[Rule] = ()) -> None:
+        self.methods = methods_set(methods)
+        self.rules = tuple(rules)
+        self._otherwise_allowed = not any(rule.allow for rule in self.rules)
+
+    def check(self, method: str, path: str) -> None:
+        """Let a request through.
+
+        Args:
+            method: as sent.
+            path: undecoded, without query and prefix.
+
+        Raises:
+            MethodDenied: with `Allow`.
+            PolicyDenied: a rule denies it, or none allows it where some rule allows.
+        """
+        if self.methods is not None and method not in self.methods:
+            allow = ", ".join(sorted(self.methods)).encode("ascii")
+            raise MethodDenied(
+                "This route does not take the method; its `methods` are in the configuration.",
+                fields=((b"Allow", allow),),
+            )
+        if self.rules and not self._allows(method, readings(path)):
+            raise PolicyDenied("The rules of this route deny the request.")
+
+    def _allows(self, method: str, paths: Sequence[bytes]) -> bool:
+        for each in self.rules:
+            if each.applies(method, paths):
+                return each.allow
+        return self._otherwise_allowed
+
+
+def readings(path: str) -> tuple[bytes, ...]:
+    """Return what servers may take `path` for, folded; mostly that is one thing.
+
+    Encoded slashes and backslashes may be taken for separators or not, and a second decoding may
+    take place behind the first.
+    """
+    raw = path.encode("ascii", "surrogateescape")
+    if _AMBIGUOUS.search(path) is None:
+        return (_fold(raw),)
+    found: dict[bytes, None] = {}
+    for text in (raw, raw.replace(b"%25", b"%")):
+        for slash in (b"%2f", b"/"):
+            for backslash in (b"\\", b"/"):
+                found[_fold(_decode(text, slash, backslash))] = None
+    return tuple(found)
+
+
+_ENCODED_SLASH: Final = re.compile(rb"%2f", re.IGNORECASE)
+
+
+def _decode(text: bytes, slash: bytes, backslash: bytes) -> bytes:
+    parts = _ENCODED_SLASH.split(text)
+    return slash.join(unquote_to_bytes(part).replace(b"\\", backslash) for part in parts)
+
+
+def _fold(path: bytes) -> bytes:
+    """Fold what servers commonly do not tell apart: case, `//`, a trailing `/`, `;parameters`."""
+    bare = _PARAMETERS.sub(b"", path)
+    return (_SLASHES.sub(b"/", bare).rstrip(b"/") or b"/").lower()
+
+
+def _regex(pattern: bytes) -> bytes:
+    return b"".join(_segment(segment) for segment in pattern.strip(b"/").split(b"/"))
+
+
+def _segment(segment: bytes) -> bytes:
+    if segment == b"**":
+        return rb"(?:/[^/]*)*"
+    if segment == b"*":
+        return rb"/[^/]+"
+    return b"/" + rb"[^/]*".join(re.escape(part) for part in segment.split(b"*"))

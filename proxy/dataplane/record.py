@@ -1,0 +1,79 @@
+"""What is told of one request: gathered on its way, logged once."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.model import Head, Peer, Route
+    from proxy.observe.log import Logger
+
+
+class Record:
+    """The fields of a request's log line. Names and sizes, never values of fields or queries.
+
+    Args:
+        request_id: for the log and for problem documents.
+        head: the client's.
+        peer: who sent it.
+    """
+
+    __slots__ = (
+        "_head", "_peer", "_sent_at", "_started_at", "_upstream_ms", "bytes_in", "bytes_out",
+        "cause", "close", "error", "quiet", "request_id", "route", "status", "stripped",
+    )  # fmt: skip
+
+    def __init__(self, request_id: str, head: Head, peer: Peer) -> None:
+        self._head = head
+        self._peer = peer
+        self._started_at = perf_counter()
+        self._sent_at = 0.0
+        self._upstream_ms: float | None = None
+        self.request_id = request_id
+        self.route: Route | None = None
+        self.status = 0
+        self.error: str | None = None
+        self.cause: str | None = None
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.stripped: list[str] = []
+        self.close = False
+        """The connection ends behind the answer."""
+        self.quiet = False
+        """No line: whoever watches over the process asks every few seconds."""
+
+    def sent(self) -> None:
+        """Begin to measure the upstream's time."""
+        self._sent_at = perf_counter()
+
+    def answered(self) -> None:
+        """End it: the upstream's head has come."""
+        self._upstream_ms = round((perf_counter() - self._sent_at) * 1000, 2)
+
+    def log(self, logger: Logger) -> None:
+        """Write the line."""
+        if self.quiet:
+            return
+        route = self.route
+        credential = None if route is None else route.credential
+        path = self._head.target.partition("?")[0]
+        logger.info(
+            "request",
+            request_id=self.request_id,
+            client=self._peer.address,
+            route=None if route is None else route.name,
+            method=self._head.method,
+            path=path if path.isascii() else ascii(path)[1:-1],
+            status=self.status,
+            error=self.error,
+            cause=self.cause,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            ms=round((perf_counter() - self._started_at) * 1000, 2),
+            upstream_ms=self._upstream_ms,
+            credential=None if credential is None else credential.name,
+            credential_state=None if credential is None else credential.state,
+            stripped=self.stripped,
+        )

@@ -1,0 +1,85 @@
+"""Which route: own listener, then virtual host, then path prefix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from proxy.dataplane.errors import HostDenied, NoRoute
+from proxy.dataplane.model import Mount
+from proxy.dataplane.rewrite import Base
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from proxy.dataplane.model import Entrance, Route
+
+
+RESERVED: Final = "/_keybearer/"
+"""On shared listeners these paths are the proxy's own."""
+
+_LOCAL_SUFFIX: Final = ".localhost"
+
+
+class Router:
+    """Routes by listener, virtual host and path; one look-up costs the same for one as for many.
+
+    Args:
+        routes: whose hosts and paths are distinct.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        routes = tuple(routes)
+        alone = {route.name: _mount(route, "", shared=False) for route in routes}
+        self._own = alone
+        self._hosts = {host: alone[route.name] for route in routes for host in route.hosts}
+        self._paths = {
+            route.path: _mount(route, route.path, shared=True)
+            for route in routes
+            if route.path is not None
+        }
+        # The longest prefix wins, so the deepest is looked for first.
+        self._depths = sorted({path.count("/") for path in self._paths}, reverse=True)
+
+    def match(self, entrance: Entrance, host: str, path: str) -> Mount:
+        """Find the route of a request.
+
+        Args:
+            entrance: how it came in.
+            host: of its authority, folded; "" if it has none.
+            path: undecoded.
+
+        Raises:
+            NoRoute: nothing is configured there. There is no default route.
+            HostDenied: an unknown `x.localhost`, which must not fall through to the paths.
+        """
+        if entrance.route is not None:
+            return self._own[entrance.route]
+        mount = self._hosts.get(host)
+        if mount is not None:
+            return mount
+        if host.endswith(_LOCAL_SUFFIX):
+            raise HostDenied(
+                "No route has this virtual host; `keybearer check` lists the routes and `hosts`.",
+                cause=f"Host {host}",
+            )
+        for depth in self._depths:
+            mount = self._paths.get(_leading(path, depth))
+            if mount is not None:
+                return mount
+        raise NoRoute("No route is configured for this path; `keybearer check` lists the routes.")
+
+
+def _mount(route: Route, prefix: str, *, shared: bool) -> Mount:
+    base = Base(route.pool.endpoint.origin, prefix.encode("ascii"), shared)
+    return Mount(route, prefix, base)
+
+
+def _leading(path: str, segments: int) -> str:
+    """Return the first segments of a path, byte for byte: `/api` is no prefix of `/apix`."""
+    end = 0
+    for _ in range(segments):
+        end = path.find("/", end + 1)
+        if end < 0:
+            return path
+    return path[:end]

@@ -1,0 +1,123 @@
+"""The request target: kept byte for byte, refused where it could be read in two ways."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from proxy.dataplane.errors import BadRequest, BadTarget, MethodDenied
+
+
+class Target(NamedTuple):
+    """What a request asks for.
+
+    Attributes:
+        path: undecoded, begins with `/`.
+        query: undecoded, without its `?`; None where there is no `?`.
+        authority: of an absolute target, else None.
+        scheme: of an absolute target, lower case, else "".
+    """
+
+    path: str
+    query: str | None
+    authority: str | None = None
+    scheme: str = ""
+
+
+# Printable ASCII without `#` (fragments stay at home, RFC 9110 7.1) and the backslash, which
+# browsers and some servers take for a slash.
+_FORBIDDEN: Final = re.compile(r"[^!\"$-\[\]-~]|%00")
+
+_DOT: Final = r"(?:\.|%(?:25)*2e|%c0%ae|%e0%80%ae)"  # overlong UTF-8 too: old decoders take it
+_SEPARATOR: Final = r"(?:/|%(?:25)*(?:2f|5c))"
+_DOT_SEGMENT: Final = re.compile(
+    rf"{_SEPARATOR}{_DOT}{{1,2}}(?:$|{_SEPARATOR}|;|%(?:25)*3b)", re.IGNORECASE
+)
+_ABSOLUTE: Final = re.compile(r"(https?)://([^/?]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE)
+
+
+def parse_target(method: str, raw: str) -> Target:
+    """Return the parts of a request target (RFC 9112 3.2).
+
+    Args:
+        method: as sent.
+        raw: the target as sent; bytes outside ASCII as any character above it.
+
+    Raises:
+        BadTarget: it is ambiguous, or no target at all.
+        MethodDenied: CONNECT, TRACE.
+    """
+    if method == "TRACE":
+        # The upstream would send the injected credential back in the body (RFC 9110 9.3.8).
+        raise MethodDenied("TRACE is never passed on.", fields=((b"Allow", b""),))
+    if method == "CONNECT":
+        raise MethodDenied("This listener does not tunnel.", fields=((b"Allow", b""),), close=True)
+    if _FORBIDDEN.search(raw) is not None:
+        raise BadTarget(_why_forbidden(raw))
+    if raw.startswith("/"):
+        path, mark, query = raw.partition("?")
+        target = Target(path, query if mark else None)
+    else:
+        target = _absolute(raw)
+    if _may_hold_dots(target.path) and _DOT_SEGMENT.search(target.path) is not None:
+        raise BadTarget("The path holds a `.` or `..` segment; resolve it before you send it.")
+    return target
+
+
+def _may_hold_dots(path: str) -> bool:
+    return "." in path or "%" in path
+
+
+def _absolute(raw: str) -> Target:
+    match = _ABSOLUTE.fullmatch(raw)
+    if match is None:
+        raise BadTarget("The request target must begin with `/`.")
+    scheme, authority, path, query = match.groups()
+    if not authority:
+        raise BadTarget("The absolute request target names no host.")
+    if "@" in authority:
+        raise BadTarget("The request target holds user information; leave it away.")
+    return Target(path or "/", query, authority, scheme.lower())
+
+
+def _why_forbidden(raw: str) -> str:
+    if not raw.isascii():
+        return "The request target holds characters outside ASCII; percent-encode it."
+    if "%00" in raw:
+        return "The request target holds an encoded NUL."
+    return "The request target holds a control character, a space, `#` or a backslash."
+
+
+class Authority(NamedTuple):
+    """Host and port of a `Host` field or an absolute target.
+
+    Attributes:
+        host: lower case, without brackets and one trailing dot.
+        port: as number, or None where it is not said.
+    """
+
+    host: str
+    port: int | None
+
+
+_AUTHORITY: Final = re.compile(
+    r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._~!$&'()*+,;=-]+))"
+    r"(?::(?P<port>[0-9]{0,5}))?"
+)
+_MAX_PORT: Final = 65535
+
+
+def parse_authority(text: str) -> Authority:
+    """Return host and port of a `Host` field (RFC 9110 7.2).
+
+    Raises:
+        BadRequest: it is none.
+    """
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
+        raise BadRequest("The Host field is not a host name or address with an optional port.")
+    port = int(match["port"]) if match["port"] else None
+    if port is not None and port > _MAX_PORT:
+        raise BadRequest("The Host field names an impossible port.")
+    host = (match["address"] or match["name"]).lower()
+    return Authority(host.removesuffix("."), port)

@@ -1,0 +1,115 @@
+"""A request's body on its way to the upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from proxy.dataplane.errors import BodyTooLarge
+from proxy.upstream.errors import Dropped
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.errors import Refusal
+    from proxy.dataplane.model import Body, Head
+    from proxy.upstream.connection import Connection
+
+
+class Upload:
+    """Frames the body's pieces as the head says, counts them, keeps the first for a repetition.
+
+    A body that has come whole is sent with the head in one write; otherwise a task carries the
+    pieces while the answer is already awaited, for an upstream may answer at any time.
+
+    Args:
+        head: how the body is framed.
+        body: where it comes from.
+        limit: bytes of body that the route takes, or None.
+        keep: bytes of body to keep for a repetition (`replay_buffer`).
+    """
+
+    __slots__ = ("_body", "_chunked", "_keep", "_kept", "_limit", "_task", "complete", "size")
+
+    def __init__(self, head: Head, body: Body, *, limit: int | None, keep: int) -> None:
+        self._body = body
+        self._chunked = head.chunked
+        self._limit = limit
+        self._keep = keep
+        self._kept: list[bytes] | None = []
+        self._task: asyncio.Task[None] | None = None
+        self.size = 0
+        """Bytes of body that have come."""
+        self.complete = False
+        """The whole body has been handed to the connection."""
+        if head.length is not None and limit is not None and head.length > limit:
+            raise _too_large(limit)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the body can be sent again: it has come whole and was kept."""
+        return self.complete and self._kept is not None
+
+    def at_hand(self) -> bytes:
+        """Return what can be sent with the head: what has come, or what was kept.
+
+        Raises:
+            BodyTooLarge: more has come than the route takes.
+        """
+        if self.complete:
+            return b"".join(self._kept or ())
+        return self._framed(self._body.take(), ended=self._body.ended)
+
+    def start(self, connection: Connection) -> None:
+        """Carry the rest of the body to a connection that the head has been written to."""
+        if self.complete:
+            connection.request_sent()
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._carry(connection))
+
+    async def stop(self) -> None:
+        """Carry no more, and wait until nothing of it reads the body."""
+        task = self._task
+        if task is not None and not task.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _carry(self, connection: Connection) -> None:
+        try:
+            while not self.complete:
+                piece = await self._body.read()
+                connection.write(self._framed(piece, ended=not piece or self._body.ended))
+                await connection.drain()
+            connection.request_sent()
+        except Dropped:
+            pass  # the connection has told the response
+        except Exception as error:  # noqa: BLE001 -- the task that awaits the answer raises it
+            # The request can never be completed now: the upstream must not take it for whole.
+            if connection.response is not None:
+                connection.response.fail(error)
+            connection.close()
+
+    def _framed(self, piece: bytes, *, ended: bool) -> bytes:
+        self.size += len(piece)
+        if self._limit is not None and self.size > self._limit:
+            raise _too_large(self._limit)
+        self.complete = ended
+        data = piece
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+            if ended:
+                data += b"0\r\n\r\n"
+        self._remember(data)
+        return data
+
+    def _remember(self, data: bytes) -> None:
+        if self._kept is not None:
+            if self.size > self._keep:
+                self._kept = None
+            elif data:
+                self._kept.append(data)
+
+
+def _too_large(limit: int) -> Refusal:
+    return BodyTooLarge(f"This route takes bodies of up to {limit} bytes.")
