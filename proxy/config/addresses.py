@@ -1,0 +1,183 @@
+"""Texts of the file to addresses: where to listen, which hosts, which networks.
+
+As in `values`, ValueError says what is expected and never quotes the text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Final
+
+from proxy.upstream.origin import is_loopback
+
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+HOST: Final = (
+    r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+)
+LISTEN: Final = r"unix:.+|(?:[0-9a-zA-Z.]+|\[[^\]]+\]):[0-9]{1,5}"
+
+# `sun_path` of unix(7) less its NUL; macOS has 104 bytes.
+_MAX_SOCKET_PATH: Final = 103 if sys.platform == "darwin" else 107
+_MAX_PORT: Final = 65535
+_MAX_HOST: Final = 253
+_TCP: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*):(?P<port>[0-9]{1,5})")
+_LOOPBACKS: Final = frozenset({"127.0.0.1", "::1"})
+_WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 # compared with, not listened on
+
+
+@dataclass(frozen=True, slots=True)
+class TcpAddress:
+    """A host and port to listen on.
+
+    Attributes:
+        host: an IP address without brackets, or `localhost`, which means both loopback addresses.
+        port: 0 for any free one.
+    """
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host == "localhost" or _is_loopback(self.host)
+
+    def overlaps(self, other: TcpAddress) -> bool:
+        """Whether both cannot be listened on at once."""
+        if self.port != other.port or self.port == 0:
+            return False
+        return any(_same(one, two) for one in self.hosts for two in other.hosts)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The addresses it stands for."""
+        return _LOOPBACKS if self.host == "localhost" else frozenset({self.host})
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """A socket in the file system; the path is absolute."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+Address = TcpAddress | UnixAddress
+Network = IPv4Network | IPv6Network
+
+
+def listen_address(text: str, base: Path) -> Address:
+    """Return `127.0.0.1:8484`, `[::1]:8484`, `localhost:8484` or `unix:kb.sock` as an address."""
+    if text.startswith("unix:"):
+        return _unix(text.removeprefix("unix:"), base)
+    if re.fullmatch(r":?[0-9]{1,5}", text):
+        raise ValueError(
+            "must say the address too, as in localhost:8484; 0.0.0.0:8484 is every network"
+        )
+    match = _TCP.fullmatch(text)
+    if match is None or int(match["port"]) > _MAX_PORT:
+        raise ValueError('must be ADDRESS:PORT, as in localhost:8484 or "[::1]:8484", or unix:PATH')
+    return TcpAddress(_listen_host(match["host"]), int(match["port"]))
+
+
+def _listen_host(text: str) -> str:
+    if text.lower() == "localhost":
+        return text.lower()
+    try:
+        # Brackets are IPv6's alone (RFC 3986 3.2.2).
+        return str(IPv6Address(text[1:-1]) if text.startswith("[") else IPv4Address(text))
+    except ValueError:
+        raise ValueError("must be an IP address or localhost; names are not looked up") from None
+
+
+def _unix(text: str, base: Path) -> UnixAddress:
+    if text.startswith("@"):
+        raise ValueError("abstract sockets have no owner or mode; give a path")
+    path = file_path(text, base)
+    if len(os.fsencode(path)) > _MAX_SOCKET_PATH:
+        raise ValueError(f"the socket's absolute path is over {_MAX_SOCKET_PATH} bytes; shorten it")
+    return UnixAddress(path)
+
+
+def file_path(text: str, base: Path) -> Path:
+    """Return the absolute path of a file; a relative one begins at `base`."""
+    if not text or "\0" in text:
+        raise ValueError("must be the path of a file")
+    if text.startswith("~"):
+        raise ValueError("~ is not filled in; write ${HOME}")
+    return base / text
+
+
+def host_name(text: str) -> str:
+    """Return a host name in lower case without its last dot; no port, no address."""
+    name = text.lower().removesuffix(".")
+    if re.fullmatch(HOST, name) is None or len(name) > _MAX_HOST:
+        raise ValueError("must be a host name without a port (international ones in xn-- form)")
+    if name.rpartition(".")[2].isdigit():
+        raise ValueError("must be a host name, not an address")
+    return name
+
+
+def route_host(text: str) -> str:
+    """Return a host name that can lead to one route."""
+    name = host_name(text)
+    if name == "localhost":
+        raise ValueError("localhost is the proxy's own name; choose another, such as x.localhost")
+    return name
+
+
+def host_pattern(text: str) -> str:
+    """Return a host name, or `*.suffix` for every name below it."""
+    if text.startswith("*."):
+        return "*." + host_name(text.removeprefix("*."))
+    if "*" in text:
+        raise ValueError('must be a host name or "*.suffix"; * stands only at the front')
+    return host_name(text)
+
+
+def network(text: str) -> Network:
+    """Return a network in CIDR form; a single address is a network of one."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(
+            "must be a network such as 10.0.0.0/8 or fd00::/8, with no bits set after the prefix"
+        ) from None
+
+
+def serves(address: TcpAddress, host: str, port: int) -> bool:
+    """Whether an upstream's host (a name or an address) and port lead to an address of ours.
+
+    What other addresses this machine has is not asked: an upstream on another machine often has
+    the same port.
+    """
+    # A name of loopback is both families, and connecting to a wildcard is connecting to loopback.
+    both = host in _WILDCARDS or host == "localhost" or host.endswith(".localhost")
+    wanted = TcpAddress("localhost" if both else host, port)
+    if address.host in _WILDCARDS and not is_loopback(wanted.host):
+        return False
+    return address.overlaps(wanted)
+
+
+def _same(one: str, two: str) -> bool:
+    wild = one in _WILDCARDS or two in _WILDCARDS
+    return one == two or (wild and (":" in one) == (":" in two))
+
+
+def _is_loopback(host: str) -> bool:
+    address = ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

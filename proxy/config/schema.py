@@ -1,0 +1,225 @@
+"""What may stand where in the file: pydantic models, one for each mapping."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+
+from proxy.config import fields as f
+from proxy.config.addresses import TcpAddress
+from proxy.config.errors import Problem
+from proxy.config.keys import Keys, default, none
+from proxy.config.nodes import Positions
+from proxy.config.scheme import CredentialChoice, NamedCredential, Source
+
+
+if TYPE_CHECKING:
+    from proxy.config.errors import Path
+
+
+class Listen(Keys):
+    """One address to listen on; `mode` and `group` are for unix sockets."""
+
+    later = frozenset({"tls"})
+
+    address: f.Address
+    mode: f.Mode = none()
+    group: f.OptionalText = none()
+    reuse_port: f.Switch = default("false")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Listen:
+        tcp = isinstance(self.address, TcpAddress)
+        if tcp and not (self.mode is None and self.group is None):
+            raise ValueError("mode and group are for unix sockets; leave them away")
+        if not tcp and self.reuse_port:
+            raise ValueError("reuse_port is for TCP; leave it away")
+        return self
+
+
+def _listeners(value: object) -> object:
+    if value == "none":
+        return []
+    items = value if isinstance(value, list) else [value]
+    return [{"address": item} if isinstance(item, str) else item for item in items]
+
+
+Listeners = Annotated[
+    tuple[Listen, ...],
+    BeforeValidator(_listeners, json_schema_input_type=str | Listen | list[str | Listen]),
+]
+
+
+def _methods(value: object) -> object:
+    return None if value == "any" else value
+
+
+Methods = Annotated[
+    Annotated[tuple[f.Method, ...], Field(min_length=1)] | None,
+    BeforeValidator(
+        _methods,
+        json_schema_input_type=Literal["any"] | Annotated[list[f.Method], Field(min_length=1)],
+    ),
+]
+
+
+class Rule(Keys):
+    """Paths that are allowed or denied; the first rule that matches decides."""
+
+    methods: Methods = default("any")
+    paths: Annotated[tuple[f.PathPattern, ...], Field(min_length=1)]
+    action: f.Action
+
+
+class Strip(Keys):
+    """What else is taken off requests, by name; `keep` opts out."""
+
+    headers: tuple[f.HeaderName, ...] = ()
+    query: tuple[f.Text, ...] = ()
+    keep: tuple[f.Text, ...] = ()
+
+
+class Limits(Keys):
+    """Bytes of a request's body; None for no limit."""
+
+    later = frozenset({"concurrency", "rate"})
+
+    body: f.SizeOrNone = default("none")
+
+
+class Timeouts(Keys):
+    """Seconds towards the upstream; None for no limit."""
+
+    connect: f.Timeout = default("5s")
+    response: f.Timeout = default("60s")
+    idle: f.Timeout = default("5m")
+    pool_idle: f.Pause = default("4s")
+
+
+class Tls(Keys):
+    """How the upstream's certificate is verified, and what we show it: absolute paths of PEMs."""
+
+    ca: f.FileOrNone = default("none")
+    client_cert: f.FileOrNone = default("none")
+    client_key: f.FileOrNone = default("none")
+    server_name: f.ServerName = default("none")
+
+    @model_validator(mode="after")
+    def _pair(self) -> Tls:
+        if self.client_key is not None and self.client_cert is None:
+            raise ValueError("client_key needs client_cert beside it")
+        return self
+
+
+SetHeaders = Annotated[dict[f.SettableHeader, f.HeaderValue], Field(repr=False)]
+
+
+def _what_a_route_needs(schema: dict[str, Any]) -> None:
+    del schema["required"]  # a preset brings the upstream
+    schema["allOf"] = [
+        {"anyOf": [{"required": ["upstream"]}, {"required": ["preset"]}]},
+        {"oneOf": [{"required": ["credential"]}, {"required": ["token", "preset"]}]},
+    ]
+
+
+class RouteConfig(Keys):
+    """One route. After loading, `settle` has filled in what the preset and the name give."""
+
+    model_config = ConfigDict(json_schema_extra=_what_a_route_needs)
+    later = frozenset({"forward", "echo_guard", "upgrade"})
+
+    preset: f.PresetName = default("none")
+    upstream: f.UpstreamOrigin
+    insecure_upstream: f.Switch = default("false")
+    path: f.MountPath = none()
+    hosts: tuple[f.RouteHost, ...] = ()
+    listen: Listeners = default("none")
+    credential: CredentialChoice | None = none()
+    token: Source | None = none()
+    methods: Methods = default("any")
+    rules: tuple[Rule, ...] = ()
+    allow_minting: f.Switch = default("false")
+    strip: Strip = default({})
+    cookies: f.Cookies = default("strip")
+    set_headers: SetHeaders = default({})
+    forwarded: f.Switch = default("false")
+    replay_buffer: f.Size = default("64KiB")
+    limits: Limits = default({})
+    timeouts: Timeouts = default({})
+    tls: Tls = default({})
+
+
+class Drain(Keys):
+    """Seconds of a graceful stop."""
+
+    delay: f.Duration = default("0s")
+    timeout: f.Duration = default("30s")
+
+
+class Log(Keys):
+    """What is logged and how; without `format` it is JSON, and for people on a terminal."""
+
+    level: f.LogLevel = default("info")
+    format: f.LogFormat = none()
+
+
+class Config(Keys):
+    """The whole file."""
+
+    later = frozenset({"admin", "cors", "timeouts", "limits", "audit", "clients", "clients_file"})
+
+    listen: Listeners = default("localhost:8484")
+    insecure_open: f.Switch = default("false")
+    allow_hosts: tuple[f.HostPattern, ...] = ()
+    trusted_proxies: tuple[f.Cidr, ...] = ()
+    drain: Drain = default({})
+    log: Log = default({})
+    credentials: dict[f.CredentialName, NamedCredential] = default({})
+    routes: Annotated[dict[f.RouteName, RouteConfig], Field(min_length=1)]
+
+    _positions: Positions | None = PrivateAttr(default=None)
+
+    def problem_at(self, path: Path, message: str) -> Problem:
+        """Return a problem found later, at the place of a key path in the file.
+
+        Args:
+            path: such as `("routes", "microreact", "token", "env")`.
+            message: what is wrong; what to do. Never a secret.
+        """
+        if self._positions is None:
+            return Problem("configuration", None, None, path, message)
+        return self._positions.problem(path, message)
+
+    def placed(self, positions: Positions) -> Config:
+        """Return this configuration, knowing where it stands in its file."""
+        placed = self.model_copy()
+        placed._positions = positions  # noqa: SLF001 # its own private attribute
+        return placed
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the file, for editors."""
+    schema = Config.model_json_schema()
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Keybearer configuration",
+    }
+    cleaned: dict[str, Any] = _cleaned(schema)
+    return head | cleaned
+
+
+def _cleaned(node: Any) -> Any:
+    """Leave away what pydantic adds and an editor has no use for."""
+    if isinstance(node, list):
+        return [_cleaned(item) for item in node if item != {"type": "null"}]
+    if not isinstance(node, dict):
+        return node
+    cleaned = {
+        key: _cleaned(value)
+        for key, value in node.items()
+        if not (key == "title" and isinstance(value, str)) and not (key == "default" and not value)
+    }
+    if "patternProperties" in cleaned:
+        cleaned["additionalProperties"] = False
+    return cleaned

@@ -1,0 +1,104 @@
+"""Completes validated routes with what their preset, their name and their token give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from proxy.config import presets
+from proxy.config.scheme import Scheme
+from proxy.config.values import folded
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from proxy.config.errors import Path
+    from proxy.config.presets import Preset
+    from proxy.config.schema import Config, RouteConfig, Strip
+    from proxy.config.scheme import NamedCredential, Source
+    from proxy.upstream.origin import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A credential of a route.
+
+    Attributes:
+        name: its name in `credentials:`, None if it is the route's own.
+        origin: the only place it may be sent to.
+        scheme: how it is put on.
+        sources: where its secrets come from, each with the key path of the source.
+    """
+
+    name: str | None
+    origin: Origin
+    scheme: Scheme
+    sources: tuple[tuple[Path, Source], ...]
+
+
+def settle(config: Config) -> Config:
+    """Return the configuration with every route complete."""
+    routes = {name: _settled(name, route) for name, route in config.routes.items()}
+    return config.model_copy(update={"routes": routes})
+
+
+def binding(config: Config, route_name: str) -> Binding | None:
+    """Return the credential of a route of a settled configuration; None for `credential: none`."""
+    route = config.routes[route_name]
+    choice = route.credential
+    if choice is None:
+        return None
+    if isinstance(choice, str):
+        named = config.credentials[choice]
+        return Binding(choice, named.origin, named, tuple(_below(("credentials", choice), named)))
+    if route.token is not None:
+        sources: tuple[tuple[Path, Source], ...] = ((("routes", route_name, "token"), route.token),)
+    else:
+        sources = tuple(_below(("routes", route_name, "credential"), choice))
+    return Binding(None, route.upstream, choice, sources)
+
+
+def _below(path: Path, scheme: Scheme | NamedCredential) -> Iterator[tuple[Path, Source]]:
+    for rest, source in scheme.sources():
+        yield (*path, *rest), source
+
+
+def _settled(name: str, route: RouteConfig) -> RouteConfig:
+    update: dict[str, object] = {"hosts": tuple(dict.fromkeys((f"{name}.localhost", *route.hosts)))}
+    if "path" not in route.model_fields_set:
+        update["path"] = f"/{name}"
+    if route.preset is not None:
+        update |= _of_preset(route, presets.get(route.preset))
+    return route.model_copy(update=update)
+
+
+def _of_preset(route: RouteConfig, preset: Preset) -> dict[str, object]:
+    own = route.model_fields_set
+    minting = () if route.allow_minting else preset.minting
+    update: dict[str, object] = {
+        "rules": (*minting, *(route.rules if "rules" in own else preset.rules)),
+        "methods": route.methods if "methods" in own else preset.methods,
+        "set_headers": _merged_headers(preset.set_headers, route.set_headers),
+        "strip": _merged_strip(preset.strip, route.strip),
+    }
+    if route.token is not None and route.credential is None:
+        key: Any = {preset.scheme.replace("-", "_"): route.token}
+        update["credential"] = Scheme.model_construct(**key)
+    return update
+
+
+def _merged_headers(base: dict[str, str], own: dict[str, str]) -> dict[str, str]:
+    replaced = {folded(name) for name in own}
+    kept = {name: value for name, value in base.items() if folded(name) not in replaced}
+    return {**kept, **own}
+
+
+def _merged_strip(base: Strip, own: Strip) -> Strip:
+    return own.model_copy(
+        update={
+            "headers": (*base.headers, *own.headers),
+            "query": (*base.query, *own.query),
+            "keep": (*base.keep, *own.keep),
+        }
+    )

@@ -1,0 +1,177 @@
+"""YAML text to a tree of texts in which every key and value knows its line and column."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from proxy.config.errors import ConfigError, Problem
+from proxy.config.nodes import Mapping, Mark, Scalar, Sequence
+from proxy.config.syntax import explain
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from yaml.events import (
+        Event,
+    )
+
+    from proxy.config.nodes import Node
+
+
+MAX_DEPTH: Final = 32  # the deepest key of ours is 9 down; recursion stays far from Python's limit
+MAX_NODES: Final = 100_000  # aliases counted each time: a bomb of 9^9 is small as text
+
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_KEY_ADVICE: Final = 'a key must be plain text; quote values such as "[::1]:8484", "{…}" or "${…}"'
+# What YAML 1.2 5.1 allows; anything else is a binary file or a stray control character.
+_UNPRINTABLE: Final = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+
+
+def parse(text: str, name: str) -> Mapping:
+    """Return the file's top-level mapping.
+
+    Args:
+        text: the whole file.
+        name: what the file is called in messages.
+
+    Raises:
+        ConfigError: with one problem: the text is not one YAML document of keys and values, or
+            uses what a configuration does not need (tags, merge keys, cycles).
+    """
+    text = text.removeprefix("\ufeff")
+    stray = _UNPRINTABLE.search(text)
+    if stray is not None:
+        before = text[: stray.start()]
+        mark = Mark(before.count("\n") + 1, stray.start() - before.rfind("\n"))
+        raise _refused(name, mark, "a control character; this is not a text file of UTF-8")
+    try:
+        root = _Builder(name, yaml.parse(text, Loader=_LOADER)).document()
+    except yaml.YAMLError as error:
+        line, column, message = explain(error, text.splitlines())
+        # `from None`: the parser's own message quotes the file.
+        raise _refused(name, Mark(line, column), message) from None
+    if root is None or (isinstance(root, Scalar) and root.plain and not root.text):
+        raise ConfigError(Problem(name, None, None, (), "is empty; it needs at least `routes:`"))
+    if not isinstance(root, Mapping):
+        raise _refused(name, root.mark, "must be keys and values, such as `routes:`")
+    return root
+
+
+def _refused(name: str, mark: Mark, message: str) -> ConfigError:
+    return ConfigError(Problem(name, mark.line, mark.column, (), message))
+
+
+class _Builder:
+    """Builds nodes from the parser's events, keeping the place of each."""
+
+    def __init__(self, name: str, events: Iterator[Event]) -> None:
+        self._name = name
+        self._events = events
+        self._anchors: dict[str, Node] = {}
+        self._open: set[str] = set()
+
+    def document(self) -> Node | None:
+        """Return the root of the only document, None if there is none."""
+        root: Node | None = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                self._refuse_if(documents > 1, event, "a second document (---); only one is read")
+                root = self._node(next(self._events), 0)
+        return root
+
+    def _node(self, event: Event, depth: int) -> Node:
+        self._refuse_if(depth > MAX_DEPTH, event, "nested too deeply")
+        if isinstance(event, AliasEvent):
+            return self._alias(event)
+        tag = getattr(event, "tag", None)
+        self._refuse_if(
+            tag is not None, event, "tags are not read; quote a value that begins with !"
+        )
+        anchor = getattr(event, "anchor", None)
+        if anchor is not None:
+            self._open.add(anchor)
+        node = self._fresh(event, depth)
+        self._refuse_if(node.size > MAX_NODES, event, "too large once its aliases are filled in")
+        if anchor is not None:
+            self._open.discard(anchor)
+            self._anchors[anchor] = node
+        return node
+
+    def _fresh(self, event: Event, depth: int) -> Node:
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(event, depth)
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(event, depth)
+        assert isinstance(event, ScalarEvent)  # noqa: S101 # the one kind of event that is left
+        # PyYAML's own parser lets a lone surrogate through as an escape; libyaml does not.
+        self._refuse_if(not _is_text(event.value), event, "holds half of a surrogate pair")
+        return Scalar(_mark(event), event.value, plain=event.style in (None, ""))
+
+    def _alias(self, event: AliasEvent) -> Node:
+        anchor = event.anchor or ""
+        self._refuse_if(anchor in self._open, event, "an alias (*) inside its own anchor (&)")
+        node = self._anchors.get(anchor)
+        if node is None:
+            message = 'a value that begins with * must be quoted, as in "*.example.org"'
+            raise _refused(self._name, _mark(event), message)
+        return node
+
+    def _mapping(self, start: MappingStartEvent, depth: int) -> Mapping:
+        node = Mapping(_mark(start))
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            key = self._key(event)
+            value = self._node(next(self._events), depth + 1)
+            if key.text in node.entries:
+                node.duplicates.append((key.text, key.mark))
+            else:
+                node.entries[key.text] = (key.mark, value)
+            node.size += value.size + 1
+        return node
+
+    def _key(self, event: Event) -> Scalar:
+        plain_text = isinstance(event, ScalarEvent) and event.tag is None
+        self._refuse_if(not plain_text, event, _KEY_ADVICE)
+        key = self._node(event, 0)
+        assert isinstance(key, Scalar)  # noqa: S101 # for mypy; the event was a scalar
+        merge = key.plain and key.text == "<<"
+        self._refuse_if(merge, event, "merge keys (<<) are not read; write the keys out")
+        return key
+
+    def _sequence(self, start: SequenceStartEvent, depth: int) -> Sequence:
+        node = Sequence(_mark(start))
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            item = self._node(event, depth + 1)
+            node.items.append(item)
+            node.size += item.size
+        return node
+
+    def _refuse_if(self, wrong: bool, event: Event, message: str) -> None:  # noqa: FBT001 # a condition, not a switch
+        if wrong:
+            raise _refused(self._name, _mark(event), message)
+
+
+def _mark(event: Event) -> Mark:
+    mark = event.start_mark
+    assert mark is not None  # noqa: S101 # for mypy; parsers always give one
+    return Mark(mark.line + 1, mark.column + 1)
+
+
+def _is_text(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,0 +1,1 @@
+"""Where secrets come from, and the state they are in."""

@@ -1,0 +1,116 @@
+"""The JSON Schema agrees with the loader, as far as an editor can check."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from proxy.config.loader import loads
+from proxy.config.nodes import Mapping, Scalar
+from proxy.config.schema import json_schema
+from proxy.config.source import parse
+
+
+ROOT = Path(__file__).parents[3]
+VALIDATOR = Draft202012Validator(json_schema())
+
+
+def as_editors_read(node):
+    """Return the value of a node by the core schema of YAML 1.2."""
+    if isinstance(node, Mapping):
+        return {key: as_editors_read(value) for key, (_, value) in node.entries.items()}
+    if not isinstance(node, Scalar):
+        return [as_editors_read(item) for item in node.items]
+    if node.plain and node.text in {"true", "false"}:
+        return node.text == "true"
+    if node.plain and re.fullmatch("[0-9]+", node.text):
+        return int(node.text)
+    return node.text
+
+
+def complaints(text):
+    """Return the paths that the schema complains about."""
+    return [error.json_path for error in VALIDATOR.iter_errors(as_editors_read(parse(text, "f")))]
+
+
+def test_the_schema_is_one():
+    """It follows its own meta-schema."""
+    Draft202012Validator.check_schema(json_schema())
+
+
+def uncommented(text):
+    """Return the example with every commented key in force."""
+    lines = text[text.index("\nlisten:") :].splitlines()
+    keys = [re.sub(r"^( *)# ([a-z_-]+: |- \{)", r"\1\2", line) for line in lines]
+    return "\n".join(line for line in keys if "preset: none" not in line)
+
+
+@pytest.mark.parametrize("change", [str, uncommented])
+def test_the_example_passes(change):
+    """As it stands, and with everything that is commented out in it."""
+    text = (ROOT / "config.example.yaml").read_text("utf-8")
+
+    assert [] == complaints(change(text))
+
+
+def test_the_uncommented_example_loads():
+    """What the example tells about can be written as it tells it."""
+    text = uncommented((ROOT / "config.example.yaml").read_text("utf-8"))
+    config = loads(text, name="f", base=ROOT, environ={})
+
+    assert len(config.routes) == 3
+
+
+def test_uncommenting_reaches_the_keys():
+    """The control of the test above."""
+    text = uncommented((ROOT / "config.example.yaml").read_text("utf-8"))
+
+    assert "\ninsecure_open: false" in text
+    assert "\n    tls: {ca: none" in text
+
+
+GOOD = [
+    "routes: {a: {preset: microreact, token: {env: N}}}",
+    "routes: {a: {upstream: 'http://x', credential: none, path: false, forwarded: off}}",
+    "routes: {a: {upstream: '${URL}', credential: {bearer: {value: 12345}}}}",
+    "listen: {address: 'unix:x', mode: 0600}\nroutes: {a: {preset: x, token: {file: f}}}",
+    "listen: [localhost:1, {address: 'unix:x'}]\nroutes: {a: {preset: x, token: {file: f}}}",
+    "routes: {a: {preset: x, token: {env: N}, limits: {body: 1024}, timeouts: {idle: none}}}",
+]
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_a_good_file_passes(text):
+    """Numbers and booleans that a YAML reader makes of plain scalars are accepted."""
+    assert [] == complaints(text)
+
+
+BAD = [
+    ("{}", "$"),
+    ("routes: {}", "$.routes"),
+    ("routes: {a: {upstream: 'https://x'}}", "$.routes.a"),
+    ("routes: {a: {credential: none}}", "$.routes.a"),
+    ("routes: {a: {preset: x, token: {env: N}, credential: none}}", "$.routes.a"),
+    ("routes: {a: {preset: x, token: {env: N, file: f}}}", "$.routes.a.token"),
+    ("routes: {a: {preset: x, token: {}}}", "$.routes.a.token"),
+    ("routes: {a: {preset: x, token: N}}", "$.routes.a.token"),
+    ("routes: {a: {upstream: 'https://x', credential: {}}}", "$.routes.a.credential"),
+    ("routes: {a: {upstream: 'https://x/y', credential: none}}", "$.routes.a.upstream"),
+    ("routes: {a: {preset: x, token: {env: N}, timeouts: {idle: 5}}}", "$.routes.a.timeouts.idle"),
+    ("routes: {a: {preset: x, token: {env: N}, forwarded: maybe}}", "$.routes.a.forwarded"),
+    ("routes: {a: {preset: x, token: {env: N}, cookies: maybe}}", "$.routes.a.cookies"),
+    ("routes: {a: {preset: x, token: {env: N}, methods: GET}}", "$.routes.a.methods"),
+    ("routes: {a: {preset: x, token: {env: N}, limits: {body: 1kb}}}", "$.routes.a.limits.body"),
+    ("routes: {a: {preset: x, token: {env: N}, echo_guard: off}}", "$.routes.a"),
+    ("routes: {A B: {preset: x, token: {env: N}}}", "$.routes"),
+    ("admin: off\nroutes: {a: {preset: x, token: {env: N}}}", "$"),
+]
+
+
+@pytest.mark.parametrize(("text", "path"), BAD)
+def test_a_bad_file_is_marked(text, path):
+    """The editor marks the place that the loader would name."""
+    assert [path] == complaints(text)

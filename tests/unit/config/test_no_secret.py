@@ -1,0 +1,109 @@
+"""A canary in every place where somebody may put a secret is in no message, repr or schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from proxy.config.errors import ConfigError
+from proxy.config.loader import loads
+from proxy.config.schema import json_schema
+
+
+CANARY = "hunter2canary"
+ROUTE = "routes: {{a: {{upstream: 'https://x.org', {0}}}}}"
+
+WRONG = [
+    "token: {0}",
+    "token: {{{0}}}",
+    "token: {{{0}: x}}",
+    "token: {{{0}, {0}}}",
+    "token: [{0}]",
+    "token: {{env: {0}.x}}",
+    "token: {{env: {0}, file: {0}, value: {0}}}",
+    'token: {{value: "{0}\\n{0}"}}',
+    'token: {{value: "{0}€"}}',
+    "token: {{value: {{{0}: x}}}}",
+    "token: {{value: [{0}]}}",
+    "token: {{value: {0}, requird: true}}",
+    "token: {{value: {0}, required: {0}}}",
+    "token: {{file: ~{0}}}",
+    "token: {{value: 'a${{{0}}}b'}}",
+    "token: {{value: *{0}}}",
+    "token: {{value: !{0} x}}",
+    "token: {{value: @{0}}}",
+    "token: {{value: '{0}}}",
+    "token: {{value: {0}: {0}}}",
+    'token: {{value: "{0}\\q"}}',
+    "credential: {0}",
+    "credential: {{{0}}}",
+    "credential: {{{0}: x}}",
+    "credential: {{bearer: {0}}}",
+    "credential: {{bearer: {{{0}: x}}}}",
+    "credential: {{bearer: {{value: {0}, env: '{0} '}}}}",
+    "credential: {{basic: {{username: '{0}:', password: {0}}}}}",
+    "credential: {{header: {{name: '{0} ', format: {0}, secret: {0}}}}}",
+    "credential: {{query: {{name: '{0}&', secret: {{{0}: {0}}}}}}}",
+    "credential: none, upstream: 'https://{0}@x.org'",
+    'credential: none, set_headers: {{X-A: "{0}\\n"}}',
+    "credential: none, set_headers: {{X-A: '${{SECRET}}€'}}",
+    "credential: none, methods: ['{0} ']",
+    "credential: none, path: '{0}'",
+    "credential: none, preset: '{0}'",
+    "credential: none, timeouts: {{idle: '${{SECRET}}'}}",
+    "credential: none, cookies: '${{SECRET}}'",
+    "credential: none, listen: '${{SECRET}}'",
+    "credential: none, hosts: ['${{SECRET}}:']",
+]
+
+
+@pytest.mark.parametrize("keys", WRONG)
+def test_no_error_shows_the_canary(keys):
+    """Neither its text nor its repr, and no chained exception."""
+    text = ROUTE.format(keys.format(CANARY))
+    assert CANARY in text or "SECRET" in text
+
+    with pytest.raises(ConfigError) as caught:
+        loads(text, name="f", base=Path("/"), environ={"SECRET": CANARY})
+
+    told = f"{caught.value} {caught.value!r} {caught.value.problems!r}"
+    assert CANARY not in told
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_an_error_shows_what_is_no_secret():
+    """The positive control: an ordinary unknown key is named."""
+    text = ROUTE.format(f"credential: none, {CANARY}: x")
+
+    with pytest.raises(ConfigError) as caught:
+        loads(text, name="f", base=Path("/"), environ={})
+
+    assert CANARY in str(caught.value)
+
+
+RIGHT = [
+    "credential: {{bearer: {{value: {0}}}}}",
+    "credential: {{bearer: {{value: '${{SECRET}}'}}}}",
+    "credential: none, set_headers: {{X-A: '${{SECRET}}'}}",
+    "credential: {{header: {{name: X-A, format: '${{SECRET}}{{secret}}', secret: {{env: N}}}}}}",
+    "preset: microreact, token: {{value: {0}}}",
+]
+
+
+@pytest.mark.parametrize("keys", RIGHT)
+def test_no_repr_shows_the_canary(keys):
+    """A valid configuration may be printed."""
+    text = ROUTE.format(keys.format(CANARY)).replace("upstream: 'https://x.org', preset", "preset")
+    config = loads(text, name="f", base=Path("/"), environ={"SECRET": CANARY})
+
+    assert CANARY not in f"{config} {config!r} {config.routes}"
+
+
+def test_the_schema_knows_no_environment(monkeypatch):
+    """It is the same for everybody."""
+    monkeypatch.setenv("MICROREACT_ACCESS_TOKEN", CANARY)
+
+    assert CANARY not in json.dumps(json_schema())
