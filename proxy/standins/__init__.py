@@ -1,0 +1,1 @@
+"""Faithful local Microreact and Carbonregistry.com, for the demo and the tests."""
