@@ -1,0 +1,52 @@
+"""`keybearer`: finds the command and tells errors in one line each."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from proxy import __version__
+
+
+EXIT_FAILURE: Final = 1
+"""Something failed while running: a port in use, a failed probe."""
+EXIT_USAGE: Final = 2
+"""The command line or the configuration is wrong."""
+
+_COMMANDS: Final = ("run", "demo", "check", "schema", "presets", "healthcheck")
+
+
+class _Commands(click.Group):
+    """Loads a command's file when it is called: `schema` need not wait for the event loop."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(import_module(f"proxy.cli.{cmd_name}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="keybearer", message="%(prog)s %(version)s")
+def commands() -> None:
+    """Put API tokens on the requests of tools that must not know them."""
+
+
+def main() -> None:
+    """Run the command line; the one exit of the program."""
+    try:
+        commands.main(prog_name="keybearer", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as help_shown:
+        help_shown.show()
+        sys.exit(EXIT_USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(128 + 2)

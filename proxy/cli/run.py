@@ -1,0 +1,180 @@
+"""`keybearer run`: serve until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from proxy.cli.configuration import DEFAULT_PORT, OptionRoute, config_option, load_file
+from proxy.cli.fail import Failure, WrongConfiguration
+from proxy.config.addresses import TcpAddress
+from proxy.config.errors import ConfigError
+from proxy.observe.log import logger as make_logger
+from proxy.process.listeners import ListenError
+from proxy.process.loop import new_loop
+from proxy.process.service import Service
+
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from proxy.config.schema import Config
+    from proxy.observe.log import Logger
+
+
+@click.command()
+@config_option
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Instead of the configured port; 0: any."
+)
+@click.option("--preset", metavar="NAME", help="Without a file: an API that Keybearer knows.")
+@click.option(
+    "--upstream", metavar="URL", help="Without a file: an origin, https://api.example.org."
+)
+@click.option("--bearer-env", metavar="NAME", help="Authorization: Bearer, from a variable.")
+@click.option("--bearer-file", metavar="FILE", help="Authorization: Bearer, from a file.")
+@click.option("--access-token-env", metavar="NAME", help="Access-Token, from a variable.")
+@click.option("--access-token-file", metavar="FILE", help="Access-Token, from a file.")
+def run(
+    *,
+    file: Path | None,
+    port: int | None,
+    preset: str | None,
+    upstream: str | None,
+    **secret: str | None,
+) -> None:
+    r"""Serve until SIGTERM or Ctrl-C.
+
+    With a file, its routes; without one, a single API mounted at the root:
+
+    \b
+      keybearer run --preset microreact
+      keybearer run --upstream https://api.example.org --bearer-env EXAMPLE_TOKEN
+    """
+    if preset is None and upstream is None and not any(secret.values()):
+        config = load_file(file)
+        if port is not None:
+            config = _on_port(config, port)
+    elif file is not None:
+        raise click.UsageError("-c FILE and a route told by options exclude each other")
+    else:
+        config = _of_options(preset, upstream, DEFAULT_PORT if port is None else port, secret)
+    sys.exit(serve(config))
+
+
+def _of_options(
+    preset: str | None, upstream: str | None, port: int, secret: dict[str, str | None]
+) -> Config:
+    given = {name: value for name, value in secret.items() if value is not None}
+    if len(given) > 1:
+        raise click.UsageError("give one of --bearer-… and --access-token-…")
+    if preset is None and (upstream is None or not given):
+        raise click.UsageError(
+            "give --preset NAME, or --upstream URL with one of --bearer-env, --bearer-file, "
+            "--access-token-env, --access-token-file"
+        )
+    scheme, source = None, None
+    for option, value in given.items():
+        name, _, kind = option.rpartition("_")
+        scheme, source = name.replace("_", "-"), {kind: value}
+    return OptionRoute(preset, upstream, scheme, source, port).config()
+
+
+def _on_port(config: Config, port: int) -> Config:
+    """Return the configuration with the port of its first TCP listener replaced."""
+    listen = list(config.listen)
+    for index, each in enumerate(listen):
+        if isinstance(each.address, TcpAddress):
+            address = replace(each.address, port=port)
+            listen[index] = each.model_copy(update={"address": address})
+            return config.model_copy(update={"listen": tuple(listen)})
+    raise click.UsageError("--port: the configuration's `listen` has no TCP address to change")
+
+
+def serve(config: Config) -> int:
+    """Run the service to its end and return the exit status."""
+    form = config.log.format or ("console" if sys.stderr.isatty() else "json")
+    logger, sink = make_logger(config.log.level, form)
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_serve(config, logger))
+    except ConfigError as error:
+        raise WrongConfiguration(str(error)) from error
+    except ListenError as error:
+        raise Failure(str(error)) from error
+    finally:
+        sink.flush()
+    return 0
+
+
+async def _serve(config: Config, logger: Logger) -> None:
+    stop, now = asyncio.Event(), asyncio.Event()
+    _on_signals(stop, now)
+    async with await Service.start(config, os.environ, logger) as service:
+        for warning in (*service.provisioned.warnings, *exposure(config)):
+            logger.warning("configuration", detail=warning)
+        announce(service)
+        await stop.wait()
+        logger.info("draining", connections=service.connections)
+        await _first(service.drain(), now.wait())
+    logger.info("stopped")
+
+
+def _on_signals(stop: asyncio.Event, now: asyncio.Event) -> None:
+    """Let the first SIGTERM or SIGINT begin the end, and a second one hasten it."""
+
+    def signalled() -> None:
+        if stop.is_set():
+            now.set()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signalled)
+
+
+async def _first(*ways: Coroutine[object, object, object]) -> None:
+    """Wait for the first of several to end, and end the others."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def announce(service: Service) -> None:
+    """Tell on stdout, for people and for scripts, where the service listens and what it serves."""
+    for listener in service.listeners:
+        print(f"listening {listener.url}")
+    for name, route in service.provisioned.snapshot.routes.items():
+        credential = route.credential
+        state = "no credential" if credential is None else f"credential {credential.state}"
+        print(f"route {name} {service.base_url(name)} -> {route.pool.endpoint.origin} ({state})")
+    print("ready", flush=True)
+
+
+def exposure(config: Config) -> list[str]:
+    """Return who may use the service without being asked who they are."""
+    routes = config.routes.values()
+    listen = [*config.listen, *(each for route in routes for each in route.listen)]
+    open_to = [each.address.is_loopback for each in listen if isinstance(each.address, TcpAddress)]
+    warnings = []
+    if any(open_to):
+        warnings.append(
+            "every user and program of this machine may use the routes on loopback; "
+            "a unix socket (listen: unix:PATH) is for its user alone"
+        )
+    if not all(open_to):
+        warnings.append(
+            "insecure_open: whoever reaches the address may use the routes with their credentials"
+        )
+    return warnings

@@ -1,0 +1,194 @@
+"""Bind what the configuration says to listen on; all of it, or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import socket
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from proxy.config.addresses import TcpAddress, UnixAddress
+from proxy.dataplane.model import Entrance
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from proxy.config.schema import Config, Listen
+
+
+BACKLOG: Final = 1024
+_DEFAULT_MODE: Final = 0o600
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; the message says which and what to do."""
+
+
+@dataclass(slots=True)
+class Listener:
+    """A bound socket.
+
+    Attributes:
+        socket: listens once it is given to a server.
+        url: what a client is pointed at, or `unix:/path`.
+        entrance: what is the same for all requests that come by it.
+        path: of a unix socket, removed at the end if it is still ours.
+    """
+
+    socket: socket.socket
+    url: str
+    entrance: Entrance
+    path: Path | None = None
+    _inode: tuple[int, int] | None = field(default=None, repr=False)
+
+    def close(self) -> None:
+        """Close the socket and remove its file, unless somebody has put another one there."""
+        self.socket.close()
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                if _inode(self.path) == self._inode:
+                    self.path.unlink()
+
+
+def bind_all(config: Config) -> list[Listener]:
+    """Bind every address: those of all routes, then the routes' own.
+
+    Raises:
+        ListenError: one cannot be had; the others are closed again.
+    """
+    bound: list[Listener] = []
+    try:
+        for listen, entrance in _wanted(config):
+            bound.extend(_bind(listen, entrance))
+    except BaseException:
+        for listener in bound:
+            listener.close()
+        raise
+    return bound
+
+
+def _wanted(config: Config) -> Iterator[tuple[Listen, Entrance]]:
+    for listen in config.listen:
+        yield listen, Entrance("shared", "http", None, guarded=_is_tcp(listen))
+    for name, route in config.routes.items():
+        for listen in route.listen:
+            yield listen, Entrance("own", "http", None, guarded=_is_tcp(listen), route=name)
+
+
+def _is_tcp(listen: Listen) -> bool:
+    return isinstance(listen.address, TcpAddress)
+
+
+def _bind(listen: Listen, entrance: Entrance) -> Iterable[Listener]:
+    address = listen.address
+    if isinstance(address, UnixAddress):
+        return [_bind_unix(address.path, listen, entrance)]
+    if address.host != "localhost":
+        return [_bind_tcp(address.host, address.port, listen, entrance)]
+    return _bind_localhost(address.port, listen, entrance)
+
+
+def _bind_localhost(port: int, listen: Listen, entrance: Entrance) -> list[Listener]:
+    """Bind both families to one port: clients try either first, and nobody else may have it."""
+    first = _bind_tcp("127.0.0.1", port, listen, entrance)
+    try:
+        chosen = first.socket.getsockname()[1]
+        return [first, _bind_tcp("::1", chosen, listen, entrance)]
+    except ListenError as error:
+        if _lacks_ipv6(error.__cause__):
+            return [first]
+        first.close()
+        raise
+
+
+def _lacks_ipv6(error: BaseException | None) -> bool:
+    absent = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+    return isinstance(error, OSError) and error.errno in absent
+
+
+def _bind_tcp(host: str, port: int, listen: Listen, entrance: Entrance) -> Listener:
+    shown = TcpAddress(host, port)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {shown}: {error.strerror}") from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if listen.reuse_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise ListenError(f"cannot listen on {shown}: {_advice(error)}") from error
+    chosen = TcpAddress(host, bound.getsockname()[1])
+    return Listener(bound, f"http://{chosen}", entrance)
+
+
+def _advice(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the port is in use; stop its user, or choose another with --port or `listen`"
+    if error.errno == errno.EACCES:
+        return "not permitted; choose a port from 1024 up"
+    return error.strerror or "the system refuses"
+
+
+def _bind_unix(path: Path, listen: Listen, entrance: Entrance) -> Listener:
+    _clear_stale(path)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The file is made with the strictest mode and opened afterwards: never the other way round.
+    mask = os.umask(0o177)
+    try:
+        bound.bind(os.fspath(path))
+    except OSError as error:
+        bound.close()
+        raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error
+    finally:
+        os.umask(mask)
+    listener = Listener(bound, f"unix:{path}", entrance, path, _inode(path))
+    try:
+        if listen.group is not None:
+            shutil.chown(path, group=listen.group)
+        path.chmod(_DEFAULT_MODE if listen.mode is None else listen.mode)
+    except (OSError, LookupError) as error:
+        listener.close()
+        raise ListenError(f"cannot give unix:{path} its mode and group: {error}") from error
+    return listener
+
+
+def _clear_stale(path: Path) -> None:
+    """Remove a socket that nobody listens on; anything else stays.
+
+    Raises:
+        ListenError: it is a living socket, or no socket at all.
+    """
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error
+    if not stat.S_ISSOCK(kind):
+        raise ListenError(f"cannot listen on unix:{path}: a file that is no socket is there")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        except OSError as error:
+            raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error
+        else:
+            raise ListenError(f"cannot listen on unix:{path}: another process listens there")
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_dev, status.st_ino

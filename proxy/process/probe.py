@@ -1,0 +1,100 @@
+"""Probe: ask an upstream with the credential on, as a client's request would be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from proxy import __version__
+from proxy.config.presets import get as get_preset
+from proxy.dataplane.errors import CredentialUnavailable
+from proxy.dataplane.inject import inject
+from proxy.dataplane.model import Entrance, Head, Peer
+from proxy.dataplane.outbound import assemble
+from proxy.upstream.errors import UpstreamError
+
+
+if TYPE_CHECKING:
+    from proxy.config.presets import Preset
+    from proxy.config.schema import RouteConfig
+    from proxy.dataplane.model import Route
+
+
+_FIRST_FINAL: Final = 200
+_ERRORS: Final = 400
+_DENIED: Final = frozenset({401, 403})
+_SERVER_ERROR: Final = 500
+_ENTRANCE: Final = Entrance("own", "http", None, guarded=False)
+_FIELDS: Final = (
+    (b"User-Agent", f"keybearer/{__version__}".encode("ascii")),
+    (b"Accept", b"*/*"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an upstream said.
+
+    Attributes:
+        good: the upstream answers, and as far as can be told it takes the credential.
+        status: its status, or None if there was no answer.
+        detail: a sentence for people.
+    """
+
+    good: bool
+    status: int | None
+    detail: str
+
+
+async def probe(route: Route, config: RouteConfig) -> Outcome:
+    """Send one GET to the upstream: for the preset's probe path, or `/`."""
+    preset = None if config.preset is None else get_preset(config.preset)
+    try:
+        status = await _ask(route, "/" if preset is None else preset.probe)
+    except CredentialUnavailable:
+        return Outcome(good=False, status=None, detail="the credential is not available")
+    except UpstreamError as error:
+        return Outcome(good=False, status=None, detail=f"{error.error}: {error}")
+    return _judge(status, preset)
+
+
+def _judge(status: int, preset: Preset | None) -> Outcome:
+    if status in _DENIED:
+        return Outcome(good=False, status=status, detail="the upstream refuses the credential")
+    if preset is None:
+        return Outcome(good=True, status=status, detail="the upstream answers")
+    if status == _SERVER_ERROR and preset.scheme == "access-token":
+        # Microreact's answer to a wrong, expired or malformed token.
+        return Outcome(good=False, status=status, detail="most likely the token is wrong")
+    if status >= _ERRORS:
+        return Outcome(good=False, status=status, detail="the upstream answers with an error")
+    return Outcome(good=True, status=status, detail="the upstream takes the credential")
+
+
+async def _ask(route: Route, path: str) -> int:
+    head = Head("GET", path, (1, 1), _FIELDS, _Unnamed(), None, chunked=False, keep_alive=False)
+    lines, _ = route.request.fields(head, _ENTRANCE, Peer("127.0.0.1"), ours=False)
+    request = assemble("GET", path, None, lines, inject(route))
+    connection = await route.pool.connect()
+    try:
+        response = connection.begin(request.head, to_head=False)
+        connection.request_sent()
+        answer = await response.head()
+        while answer.status < _FIRST_FINAL:
+            answer = await response.head()
+        return answer.status
+    finally:
+        route.pool.release(connection, None, sent=True)
+
+
+class _Unnamed:
+    """Fields by name: none that anybody asks for."""
+
+    def get(self, _: str, default: str, /) -> str:
+        return default
+
+    def getall(self, key: str, /) -> list[str]:
+        raise KeyError(key)
+
+    def __contains__(self, _: object, /) -> bool:
+        return False

@@ -1,0 +1,205 @@
+"""Provision: Config → Snapshot. Reads secrets and certificates, and refuses doubt."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy.config.errors import ConfigError
+from proxy.config.settle import binding
+from proxy.credentials.fixed import FixedCredential
+from proxy.credentials.sources import SourceError, from_env, from_file
+from proxy.dataplane.guard import Guard
+from proxy.dataplane.headers import Forwarding, RequestRules, ResponseRules, Stripping
+from proxy.dataplane.inject import Slot
+from proxy.dataplane.model import Route, Snapshot
+from proxy.dataplane.policy import Policy, rule
+from proxy.dataplane.router import Router
+from proxy.upstream.connection import Timeouts
+from proxy.upstream.pool import Endpoint, Pool
+from proxy.upstream.tls import TlsSettings, client_context
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from proxy.config.errors import Path as KeyPath, Problem
+    from proxy.config.schema import Config, RouteConfig
+    from proxy.config.scheme import Scheme, Source
+    from proxy.config.settle import Binding
+    from proxy.secret import Secret
+    from proxy.upstream.sweep import Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """What a configuration has become.
+
+    Attributes:
+        snapshot: what requests are judged by.
+        credentials: each once.
+        pools: each once.
+        warnings: what the operator should know, one sentence each.
+    """
+
+    snapshot: Snapshot
+    credentials: tuple[FixedCredential, ...]
+    pools: tuple[Pool, ...]
+    warnings: tuple[str, ...]
+
+
+def provision(config: Config, environ: Mapping[str, str], sweep: Sweep) -> Provisioned:
+    """Make a snapshot; needs a running loop.
+
+    Args:
+        config: settled.
+        environ: what `env:` sources are read from.
+        sweep: watches the upstream connections.
+
+    Raises:
+        ConfigError: every secret or certificate that cannot be had, with its place in the file.
+    """
+    works = _Works(config, environ, sweep)
+    routes = {name: works.route(name, route) for name, route in config.routes.items()}
+    if works.problems:
+        raise ConfigError(*works.problems)
+    guard = Guard(
+        (host for route in routes.values() for host in route.hosts), allowed=config.allow_hosts
+    )
+    return Provisioned(
+        Snapshot(Router(routes.values()), guard, routes),
+        tuple(works.credentials.values()),
+        tuple(works.pools.values()),
+        tuple(works.warnings),
+    )
+
+
+class _Works:
+    """Makes routes one by one; what they share is made once."""
+
+    def __init__(self, config: Config, environ: Mapping[str, str], sweep: Sweep) -> None:
+        self.config = config
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        self.credentials: dict[str, FixedCredential] = {}
+        self.pools: dict[object, Pool] = {}
+        self._environ = environ
+        self._sweep = sweep
+
+    def route(self, name: str, config: RouteConfig) -> Route:
+        bound = binding(self.config, name)
+        return Route(
+            name=name,
+            pool=self._pool(name, config),
+            path=config.path,
+            hosts=config.hosts,
+            policy=Policy(
+                config.methods,
+                [rule(r.methods, r.paths, allow=r.action == "allow") for r in config.rules],
+            ),
+            request=self._request_rules(config, bound),
+            response=ResponseRules(cookies_pass=config.cookies == "pass"),
+            credential=None if bound is None else self._credential(name, bound),
+            slots=() if bound is None else tuple(slots(bound.scheme)),
+            body_limit=config.limits.body,
+            replay_buffer=config.replay_buffer,
+        )
+
+    def _pool(self, name: str, config: RouteConfig) -> Pool:
+        tls, times = config.tls, config.timeouts
+        settings = TlsSettings(tls.ca, tls.client_cert, tls.client_key, tls.server_name)
+        timeouts = Timeouts(times.connect, times.response, times.idle, times.pool_idle)
+        key = (config.upstream, settings, timeouts)
+        if key not in self.pools:
+            context = self._context(name, settings) if config.upstream.scheme == "https" else None
+            endpoint = Endpoint(config.upstream, context, settings.server_name, timeouts)
+            self.pools[key] = Pool(endpoint, self._sweep)
+        return self.pools[key]
+
+    def _context(self, name: str, settings: TlsSettings) -> ssl.SSLContext | None:
+        try:
+            return client_context(settings)
+        except ssl.SSLError:
+            self._problem(("routes", name, "tls"), "a file holds no usable PEM certificate or key")
+        except OSError as error:
+            # OpenSSL's calls do not say which of the files it was.
+            files = [str(f) for f in (settings.ca, settings.client_cert, settings.client_key) if f]
+            reason = f"cannot read {' or '.join(files)}: {error.strerror}"
+            self._problem(("routes", name, "tls"), reason)
+        return None
+
+    def _request_rules(self, config: RouteConfig, bound: Binding | None) -> RequestRules:
+        scheme = None if bound is None else bound.scheme
+        parameter = None if scheme is None else scheme.query
+        keep = set(config.strip.keep) | ({"cookie"} if config.cookies == "pass" else set())
+        return RequestRules(
+            config.upstream,
+            Stripping(
+                injected_headers=frozenset(scheme.header_names()) if scheme else frozenset(),
+                injected_parameters=frozenset({parameter.name}) if parameter else frozenset(),
+                headers=frozenset(config.strip.headers),
+                parameters=frozenset(config.strip.query),
+                keep=frozenset(keep),
+            ),
+            set_fields=[
+                (name.encode("ascii"), value.encode("latin-1"))
+                for name, value in config.set_headers.items()
+            ],
+            forwarding=Forwarding(self.config.trusted_proxies) if config.forwarded else None,
+        )
+
+    def _credential(self, route: str, bound: Binding) -> FixedCredential:
+        # A route's own credential is called after it; the slash keeps it apart from named ones.
+        name = bound.name or f"{route}/token"
+        if name not in self.credentials:
+            secrets = [self._secret(path, source) for path, source in bound.sources]
+            self.credentials[name] = FixedCredential(
+                name,
+                None if None in secrets else tuple(filter(None, secrets)),
+                required=any(source.required for _, source in bound.sources),
+            )
+        return self.credentials[name]
+
+    def _secret(self, path: KeyPath, source: Source) -> Secret | None:
+        try:
+            return self._read(path, source)
+        except SourceError as error:
+            if source.required:
+                self._problem((*path, source.kind), str(error))
+            else:
+                self.warnings.append(f"{error}; its routes answer 503")
+            return None
+
+    def _read(self, path: KeyPath, source: Source) -> Secret | None:
+        if source.env is not None:
+            return from_env(source.env, self._environ)
+        if source.file is not None:
+            return from_file(source.file)
+        where = self.config.problem_at((*path, "value"), "the secret itself is in the file")
+        self.warnings.append(f"{where}; use `env` or `file`")
+        return source.value
+
+    def _problem(self, path: KeyPath, message: str) -> None:
+        self.problems.append(self.config.problem_at(path, message))
+
+
+def slots(scheme: Scheme) -> Iterator[Slot]:
+    """Yield where the secrets of a scheme go, in the order of its sources."""
+    if scheme.access_token is not None:
+        yield Slot("header", b"Access-Token")
+    if scheme.bearer is not None:
+        yield Slot("header", b"Authorization", b"Bearer ")
+    if scheme.basic is not None:
+        user = scheme.basic.username.encode("utf-8")
+        yield Slot("basic", b"Authorization", user + b":")
+    for header in (*((scheme.header,) if scheme.header else ()), *(scheme.headers or ())):
+        before, _, after = header.format.partition("{secret}")
+        yield Slot(
+            "header",
+            header.name.encode("ascii"),
+            before.encode("latin-1"),
+            after.encode("latin-1"),
+        )
+    if scheme.query is not None:
+        yield Slot("query", scheme.query.name.encode("ascii"))

@@ -1,0 +1,151 @@
+"""The service: started from a configuration, drained, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Final, Self
+
+from proxy.dataplane.front import Front
+from proxy.dataplane.handler import Handler
+from proxy.observe.log import request_ids
+from proxy.process.listeners import BACKLOG, bind_all
+from proxy.process.provision import provision
+from proxy.upstream.sweep import Sweep
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from proxy.config.schema import Config
+    from proxy.observe.log import Logger
+    from proxy.process.listeners import Listener
+    from proxy.process.provision import Provisioned
+
+
+LAST_WORDS_S: Final = 1.0
+"""How long aborted requests may take to end, after everything else."""
+
+
+class Service:
+    """A running proxy; made by `start`.
+
+    Args:
+        config: settled.
+        provisioned: made of it.
+        listeners: bound.
+        logger: for requests and for the life of the process.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        provisioned: Provisioned,
+        listeners: list[Listener],
+        logger: Logger,
+    ) -> None:
+        self.config = config
+        self.provisioned = provisioned
+        self.listeners = tuple(listeners)
+        self._logger = logger
+        self._servers: list[asyncio.Server] = []
+        # The prefix keeps the identifiers of replicas and restarts apart.
+        ids = request_ids(f"{secrets.token_hex(4)}-")
+        self._handler = Handler(provisioned.snapshot, self, logger, ids)
+        self._front = Front(self._handler, asyncio.get_running_loop())
+
+    @classmethod
+    async def start(cls, config: Config, environ: Mapping[str, str], logger: Logger) -> Service:
+        """Provision, bind and listen.
+
+        Raises:
+            ConfigError: a secret or certificate cannot be had.
+            ListenError: an address cannot be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        provisioned = provision(config, environ, Sweep(loop))
+        service = cls(config, provisioned, bind_all(config), logger)
+        for listener in service.listeners:
+            make = service._front.protocols(listener.entrance)
+            create = loop.create_server if listener.path is None else loop.create_unix_server
+            service._servers.append(await create(make, sock=listener.socket, backlog=BACKLOG))
+        return service
+
+    def ready(self) -> bool:
+        """Whether requests can be served: listening, every required credential there."""
+        unavailable = any(
+            each.required and each.state == "unavailable" for each in self.provisioned.credentials
+        )
+        leaving = self._handler.leaving or self._handler.draining
+        return bool(self._servers) and not leaving and not unavailable
+
+    @property
+    def connections(self) -> int:
+        """How many clients' connections are open."""
+        return len(self._front.connections)
+
+    def base_url(self, route: str) -> str:
+        """Return what to point a tool at for a route: own listener, path, or virtual host."""
+        made = self.provisioned.snapshot.routes[route]
+        tcp = [listener for listener in self.listeners if listener.path is None]
+        for listener in tcp:
+            if listener.entrance.route == route:
+                return listener.url
+        shared = [listener for listener in tcp if listener.entrance.kind == "shared"]
+        if not shared:
+            return next((listener.url for listener in self.listeners), "-")
+        if made.path is not None:
+            return shared[0].url + made.path
+        port = shared[0].url.rpartition(":")[2]
+        return f"http://{made.hosts[0]}:{port}"
+
+    async def drain(self) -> None:
+        """Stop as agreed with whoever sends the requests (DESIGN 8).
+
+        Not ready at once; after `drain.delay` no new connections, open ones end with the request
+        they carry; after `drain.timeout` the rest is broken off.
+        """
+        drain = self.config.drain
+        self._handler.leaving = True
+        await asyncio.sleep(drain.delay)
+        self._handler.draining = True
+        self._stop_listening()
+        self._front.close_idle()
+        try:
+            async with asyncio.timeout(drain.timeout):
+                await self._front.all_closed()
+        except TimeoutError:
+            self._logger.warning("drain_timeout", connections=len(self._front.connections))
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop at once: requests under way are broken off."""
+        self._handler.draining = True
+        self._stop_listening()
+        self._front.abort()
+        for pool in self.provisioned.pools:
+            pool.close()
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._front.all_closed()
+        except TimeoutError:
+            self._logger.exception("requests_do_not_end", connections=len(self._front.connections))
+
+    def _stop_listening(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for listener in self.listeners:
+            listener.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
