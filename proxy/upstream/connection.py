@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         self._transport = cast("asyncio.Transport", transport)
-        self._poll.register(transport.get_extra_info("socket").fileno())
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._sweep.add(self)
 
     def data_received(self, data: bytes) -> None:
