@@ -55,8 +55,7 @@ def _one_line(text: str) -> bytes:
         raise SecretError("it is empty")
     if any(control in line for control in "\r\n\0"):
         raise SecretError("it holds a line break or a NUL; a secret is one line")
-    try:
-        return line.encode("latin-1")
-    except UnicodeEncodeError:
-        # `from None`: the codec's message quotes the characters.
-        raise SecretError("it holds characters that no HTTP header can carry") from None
+    # Asked first: the codec's exception would carry the whole text, `from None` or not.
+    if max(line) > "\xff":
+        raise SecretError("it holds characters that no HTTP header can carry")
+    return line.encode("latin-1")

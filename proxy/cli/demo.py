@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from proxy.cli.fail import Failure
-from proxy.observe.log import logger as make_logger
+from proxy.observe.log import Log
 from proxy.process.demo import demo as start_demo
 from proxy.process.listeners import ListenError
 from proxy.process.loop import new_loop
@@ -18,7 +18,6 @@ from proxy.secret import MASK
 
 
 if TYPE_CHECKING:
-    from proxy.observe.log import Logger
     from proxy.process.demo import Answer, Demo, Step
     from proxy.standins.message import Received
 
@@ -34,18 +33,18 @@ _SHOWN = 300
 )
 def demo(*, once: bool, port: int) -> None:
     """Serve Microreact and Carbonregistry.com, both as local stand-ins with made-up tokens."""
-    logger, sink = make_logger("warning" if once else "info", "console")
+    log = Log("warning" if once else "info", "console")
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            sys.exit(runner.run(_run(logger, once=once, port=port)))
+            sys.exit(runner.run(_run(log, once=once, port=port)))
     except ListenError as error:
         raise Failure(str(error)) from error
     finally:
-        sink.flush()
+        log.flush()
 
 
-async def _run(logger: Logger, *, once: bool, port: int) -> int:
-    async with start_demo(logger, port=port) as running:
+async def _run(log: Log, *, once: bool, port: int) -> int:
+    async with start_demo(log, port=port) as running:
         _say("Keybearer runs with this configuration (the tokens are made up):\n")
         _say(_indented(running.config, "    ") + "\n")
         faults = 0

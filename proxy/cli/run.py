@@ -15,7 +15,7 @@ from proxy.cli.configuration import DEFAULT_PORT, OptionRoute, config_option, lo
 from proxy.cli.fail import Failure, WrongConfiguration
 from proxy.config.addresses import TcpAddress
 from proxy.config.errors import ConfigError
-from proxy.observe.log import logger as make_logger
+from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
 from proxy.process.loop import new_loop
 from proxy.process.service import Service
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy.config.schema import Config
-    from proxy.observe.log import Logger
 
 
 @click.command()
@@ -101,30 +100,30 @@ def _on_port(config: Config, port: int) -> Config:
 def serve(config: Config) -> int:
     """Run the service to its end and return the exit status."""
     form = config.log.format or ("console" if sys.stderr.isatty() else "json")
-    logger, sink = make_logger(config.log.level, form)
+    log = Log(config.log.level, form)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(_serve(config, logger))
+            runner.run(_serve(config, log))
     except ConfigError as error:
         raise WrongConfiguration(str(error)) from error
     except ListenError as error:
         raise Failure(str(error)) from error
     finally:
-        sink.flush()
+        log.flush()
     return 0
 
 
-async def _serve(config: Config, logger: Logger) -> None:
+async def _serve(config: Config, log: Log) -> None:
     stop, now = asyncio.Event(), asyncio.Event()
     _on_signals(stop, now)
-    async with await Service.start(config, os.environ, logger) as service:
+    async with await Service.start(config, os.environ, log) as service:
         for warning in (*service.provisioned.warnings, *exposure(config)):
-            logger.warning("configuration", detail=warning)
+            log.events.warning("configuration", detail=warning)
         announce(service)
         await stop.wait()
-        logger.info("draining", connections=service.connections)
+        log.events.info("draining", connections=service.connections)
         await _first(service.drain(), now.wait())
-    logger.info("stopped")
+    log.events.info("stopped")
 
 
 def _on_signals(stop: asyncio.Event, now: asyncio.Event) -> None:

@@ -25,7 +25,7 @@ from proxy.dataplane.errors import (
     InternalFault,
     TargetTooLarge,
 )
-from proxy.dataplane.model import Entrance, Head, Peer
+from proxy.dataplane.model import Head, Peer
 
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Refusal,
     )
     from proxy.dataplane.handler import Handler
+    from proxy.dataplane.model import Entrance
 
 
 MAX_TARGET: Final = 16 * 1024
@@ -137,7 +138,11 @@ class Front:
     async def _serve(self, request: ClientRequest) -> Sent:
         connection = request.connection
         keep = await self.handler.handle(
-            request.head(), request, connection.entrance(request), connection.peer, request
+            request.head(),
+            request,
+            connection.entrance(request.message.headers.get("Host")),
+            connection.peer,
+            request,
         )
         return _KEEP if keep else _CLOSE
 
@@ -165,10 +170,12 @@ class ClientConnection(RequestHandler):
         self._entrance = entrance
         self.peer = Peer("unix")
 
-    def entrance(self, request: ClientRequest) -> Entrance:
-        """Return how a request came in."""
-        kind, scheme, _, prefix, guarded, route = self._entrance
-        return Entrance(kind, scheme, request.message.headers.get("Host"), prefix, guarded, route)
+    def entrance(self, authority: str | None) -> Entrance:
+        """Return how a request came in; mostly as the one before it."""
+        entrance = self._entrance
+        if entrance.authority != authority:
+            self._entrance = entrance = entrance._replace(authority=authority)
+        return entrance
 
     @property
     def idle(self) -> bool:

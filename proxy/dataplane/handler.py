@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from proxy.dataplane.errors import InternalFault, Refusal, UpstreamRefused
 from proxy.dataplane.framing import check_framing
 from proxy.dataplane.guard import check_origin, check_shared_origin
-from proxy.dataplane.inject import inject
 from proxy.dataplane.outbound import assemble
 from proxy.dataplane.problem import problem
 from proxy.dataplane.record import Record
@@ -16,7 +15,7 @@ from proxy.dataplane.relay import relay
 from proxy.dataplane.reserved import is_reserved, reserved_answer
 from proxy.dataplane.send import send
 from proxy.dataplane.target import parse_target
-from proxy.dataplane.upload import Upload
+from proxy.dataplane.upload import upload_of
 from proxy.upstream.errors import UpstreamError
 
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.model import Body, Client, Entrance, Head, Peer, Snapshot
     from proxy.dataplane.reserved import Health
     from proxy.dataplane.target import Authority, Target
-    from proxy.observe.log import Logger
+    from proxy.observe.log import Log
 
 
 CLIENT_CLOSED_REQUEST: Final = 499
@@ -40,12 +39,12 @@ class Handler:
     Args:
         snapshot: replaced as a whole when the configuration changes.
         health: answers `readyz`.
-        logger: gets one line a request.
+        log: gets one line a request.
         next_id: makes request identifiers.
     """
 
     def __init__(
-        self, snapshot: Snapshot, health: Health, logger: Logger, next_id: Callable[[], str]
+        self, snapshot: Snapshot, health: Health, log: Log, next_id: Callable[[], str]
     ) -> None:
         self.snapshot = snapshot
         self.leaving = False
@@ -53,7 +52,7 @@ class Handler:
         self.draining = False
         """Answers end their connections."""
         self._health = health
-        self._logger = logger
+        self._log = log
         self._next_id = next_id
 
     async def handle(
@@ -75,7 +74,7 @@ class Handler:
             fault = InternalFault("A fault in Keybearer; its log says more.", cause=where(error))
             self._refuse(fault, head, body, client, record)
         finally:
-            record.log(self._logger)
+            record.tell(self._log)
         return not (record.close or self.draining)
 
     async def _carry(
@@ -104,12 +103,12 @@ class Handler:
         sandbox = entrance.guarded and mount.base.shared and check_shared_origin(head.named)
         # Policy, then limits.
         route.policy.check(head.method, path)
-        upload = Upload(head, body, limit=route.body_limit, keep=route.replay_buffer)
+        upload = upload_of(head, body, limit=route.body_limit, keep=route.replay_buffer)
         # Strip, then inject: the credential comes last.
         fields, stripped = route.request.fields(head, entrance, peer, ours=ours)
         query, parameters = route.request.query(target.query)
         record.stripped = stripped + parameters
-        request = assemble(head.method, path, query, fields, inject(route))
+        request = assemble(head.method, path, query, fields, route.injector.inject())
         # Send, relay.
         record.sent()
         exchange = await send(route.pool, request, upload)
@@ -143,7 +142,7 @@ class Handler:
         record = Record(self._next_id(), head, peer)
         record.status, record.error, record.close = refusal.status, refusal.code, True
         record.cause = refusal.cause or None
-        record.log(self._logger)
+        record.tell(self._log)
         return problem(refusal, record.request_id, to_head=False, close=True)
 
 

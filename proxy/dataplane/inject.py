@@ -11,7 +11,9 @@ from proxy.dataplane.errors import CredentialUnavailable
 
 
 if TYPE_CHECKING:
-    from proxy.dataplane.model import Route
+    from collections.abc import Iterable, Sequence
+
+    from proxy.dataplane.model import Credential
     from proxy.secret import Secret
 
 
@@ -47,24 +49,47 @@ class Injection(NamedTuple):
         return "Injection(…)"
 
 
-def inject(route: Route) -> Injection:
-    """Return what the route's credential adds, each slot exactly once.
+class Injector:
+    """Puts a credential on requests; renders it anew only when its value has changed.
 
-    Raises:
-        CredentialUnavailable: there is no secret now; the request is not sent without it.
+    Args:
+        credential: None where the configuration says `none`.
+        slots: where its secrets go.
     """
-    if route.credential is None:
-        return Injection()
-    secrets = route.credential.current()
-    if secrets is None:
-        raise CredentialUnavailable(
-            "The credential of this route is not available; the proxy's log says why.",
-            cause=f"credential {route.credential.name}",
-            fields=((b"Retry-After", b"5"),),
-        )
+
+    __slots__ = ("_of", "_rendered", "_slots", "credential")
+
+    def __init__(self, credential: Credential | None, slots: Sequence[Slot]) -> None:
+        self.credential = credential
+        self._slots = tuple(slots)
+        self._of: Sequence[Secret] | None = None
+        self._rendered = Injection()
+
+    def inject(self) -> Injection:
+        """Return what the credential adds, each slot exactly once.
+
+        Raises:
+            CredentialUnavailable: there is no secret now; the request is not sent without it.
+        """
+        if self.credential is None:
+            return self._rendered
+        secrets = self.credential.current()
+        if secrets is None:
+            raise CredentialUnavailable(
+                "The credential of this route is not available; the proxy's log says why.",
+                cause=f"credential {self.credential.name}",
+                fields=((b"Retry-After", b"5"),),
+            )
+        if secrets is not self._of:
+            self._of, self._rendered = secrets, render(self._slots, secrets)
+        return self._rendered
+
+
+def render(slots: Iterable[Slot], secrets: Iterable[Secret]) -> Injection:
+    """Return each secret in its slot."""
     lines: list[bytes] = []
     pairs: list[str] = []
-    for slot, secret in zip(route.slots, secrets, strict=True):
+    for slot, secret in zip(slots, secrets, strict=True):
         value = _value(slot, secret)
         match slot.place:
             case "header":

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from proxy.dataplane.guard import Guard
     from proxy.dataplane.headers import RequestRules, ResponseRules
-    from proxy.dataplane.inject import Slot
+    from proxy.dataplane.inject import Injector
     from proxy.dataplane.policy import Policy
     from proxy.dataplane.rewrite import Base
     from proxy.dataplane.router import Router
@@ -163,8 +163,7 @@ class Route:
         policy: what may be asked for.
         request: what of a request's fields and query goes on.
         response: what of an answer's fields comes back.
-        credential: None where the configuration says `none`.
-        slots: where the credential's secrets are put.
+        injector: puts the credential on.
         body_limit: bytes of a request's body, or None.
         replay_buffer: bytes of a request's body that are kept for a second attempt.
     """
@@ -176,10 +175,14 @@ class Route:
     policy: Policy
     request: RequestRules
     response: ResponseRules
-    credential: Credential | None
-    slots: tuple[Slot, ...]
+    injector: Injector
     body_limit: int | None
     replay_buffer: int
+
+    @property
+    def credential(self) -> Credential | None:
+        """The injected credential; None where the configuration says `none`."""
+        return self.injector.credential
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 
 if TYPE_CHECKING:
     from proxy.dataplane.inject import Injection
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+class Outbound(NamedTuple):
     """A request head, ready to be written.
 
     Attributes:
@@ -20,7 +18,10 @@ class Outbound:
     """
 
     method: str
-    head: bytes = field(repr=False)
+    head: bytes
+
+    def __repr__(self) -> str:
+        return f"<Outbound {self.method}>"  # the head holds the credential
 
 
 def assemble(
@@ -35,7 +36,8 @@ def assemble(
         fields: lines, framing included.
         injection: the credential.
     """
-    pairs = [part for part in (query, injection.query) if part]
-    tail = "?" + "&".join(pairs) if pairs or query is not None else ""
-    line = f"{method} {path}{tail} HTTP/1.1\r\n".encode("ascii")
+    if injection.query:
+        query = f"{query}&{injection.query}" if query else injection.query
+    target = path if query is None else f"{path}?{query}"
+    line = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
     return Outbound(method, b"%b%b%b\r\n" % (line, fields, injection.fields))

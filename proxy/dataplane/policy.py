@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # A path without any of these has one reading.
-_AMBIGUOUS: Final = re.compile(r"[%;]|//")
+_AMBIGUOUS: Final = ("%", ";", "//")
 _PARAMETERS: Final = re.compile(rb";[^/]*")
 _SLASHES: Final = re.compile(rb"/{2,}")
 
@@ -43,8 +43,11 @@ class Rule:
         """Tell whether the rule decides about a request."""
         if self.methods is not None and method not in self.methods:
             return False
-        matches = (self.pattern.fullmatch(reading) is not None for reading in readings)
-        return all(matches) if self.allow else any(matches)
+        matches = self.pattern.fullmatch
+        if len(readings) == 1:
+            return matches(readings[0]) is not None
+        found = [matches(reading) is not None for reading in readings]
+        return all(found) if self.allow else any(found)
 
 
 def rule(methods: Iterable[str] | None, paths: Iterable[str], *, allow: bool) -> Rule:
@@ -108,10 +111,10 @@ def readings(path: str) -> tuple[bytes, ...]:
     take place behind the first.
     """
     raw = path.encode("ascii", "surrogateescape")
-    if _AMBIGUOUS.search(path) is None:
-        return (_fold(raw),)
+    if not any(mark in path for mark in _AMBIGUOUS):
+        return (raw.rstrip(b"/").lower() or b"/",)
     found: dict[bytes, None] = {}
-    for text in (raw, raw.replace(b"%25", b"%")):
+    for text in (raw, _decode(raw, b"%2f", b"%5c")):
         for slash in (b"%2f", b"/"):
             for backslash in (b"\\", b"/"):
                 found[_fold(_decode(text, slash, backslash))] = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from proxy.dataplane.model import Head, Peer, Route
-    from proxy.observe.log import Logger
+    from proxy.observe.log import Log
 
 
 class Record:
@@ -52,28 +52,29 @@ class Record:
         """End it: the upstream's head has come."""
         self._upstream_ms = round((perf_counter() - self._sent_at) * 1000, 2)
 
-    def log(self, logger: Logger) -> None:
+    def tell(self, log: Log) -> None:
         """Write the line."""
         if self.quiet:
             return
         route = self.route
         credential = None if route is None else route.credential
         path = self._head.target.partition("?")[0]
-        logger.info(
-            "request",
-            request_id=self.request_id,
-            client=self._peer.address,
-            route=None if route is None else route.name,
-            method=self._head.method,
-            path=path if path.isascii() else ascii(path)[1:-1],
-            status=self.status,
-            error=self.error,
-            cause=self.cause,
-            bytes_in=self.bytes_in,
-            bytes_out=self.bytes_out,
-            ms=round((perf_counter() - self._started_at) * 1000, 2),
-            upstream_ms=self._upstream_ms,
-            credential=None if credential is None else credential.name,
-            credential_state=None if credential is None else credential.state,
-            stripped=self.stripped,
+        log.request(
+            {
+                "request_id": self.request_id,
+                "client": self._peer.address,
+                "route": None if route is None else route.name,
+                "method": self._head.method,
+                "path": path if path.isascii() else ascii(path)[1:-1],
+                "status": self.status,
+                "error": self.error,
+                "cause": self.cause,
+                "bytes_in": self.bytes_in,
+                "bytes_out": self.bytes_out,
+                "ms": round((perf_counter() - self._started_at) * 1000, 2),
+                "upstream_ms": self._upstream_ms,
+                "credential": None if credential is None else credential.name,
+                "credential_state": None if credential is None else credential.state,
+                "stripped": self.stripped,
+            }
         )

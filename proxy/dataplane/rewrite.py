@@ -31,12 +31,15 @@ class Base(NamedTuple):
 _REFERENCE: Final = re.compile(
     rb"(?:(?P<scheme>https?):)?//(?P<authority>[^/?#\\]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
 )
-_AUTHORITY: Final = re.compile(rb"(?P<host>\[[^\]]*\]|[^:@\[\]]+)(?::(?P<port>[0-9]*))?")
+_AUTHORITY: Final = re.compile(rb"(?P<host>\[[^\]]*\]|[^:@\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
 _LINK: Final = re.compile(rb"<([^>]*)>")
+# HTML 4.2.5.3: the separator may be a space, `url=` may be missing, a quote may stay open.
 _REFRESH: Final = re.compile(
-    rb"(?P<before>\s*[0-9.]*\s*[;,]\s*url\s*=\s*)(?P<quote>[\"']?)(?P<url>.*?)(?P<after>(?P=quote)\s*)",
-    re.IGNORECASE | re.DOTALL,
+    rb"\s*[0-9.]+(?:\s*[;,]\s*|\s+)(?:url\s*=\s*)?(?P<quote>[\"']?)", re.IGNORECASE
 )
+# Browsers take a backslash for a slash and `%2e` for a dot (WHATWG URL 4.4).
+_SEPARATOR: Final = re.compile(rb"[/\\]")
+_DOT_SEGMENT: Final = re.compile(rb"[/\\](?:\.|%2e)", re.IGNORECASE)
 _DEFAULT_PORTS: Final = frozenset({80, 443})
 
 
@@ -59,14 +62,16 @@ def rewrite(reference: bytes, base: Base) -> bytes:
     The result is path-absolute, without scheme and host: a load balancer in front cannot spoil it.
     References to other hosts, relative ones and what cannot be read come back unchanged.
     """
-    match = _REFERENCE.fullmatch(reference.strip(b" \t"))
+    # Browsers drop tabs wherever they are: `/<tab>/host` names a host, `/.<tab>./x` climbs.
+    text = reference.translate(None, b"\t").strip(b" ")
+    match = _REFERENCE.fullmatch(text)
     if match is not None:
         if not _is_upstream(match["authority"], base.origin):
             return reference
         rest = match["rest"]
         return _below(base.prefix, rest if rest.startswith(b"/") else b"/" + rest)
-    if reference.startswith(b"/") and base.prefix:
-        return _below(base.prefix, reference)
+    if text.startswith((b"/", b"\\")) and base.prefix:
+        return _below(base.prefix, text)
     return reference
 
 
@@ -81,18 +86,19 @@ def _without_dot_segments(reference: bytes) -> bytes:
 
     A client would resolve them itself, and `/name/../x` would lead it out of the prefix.
     """
-    if b"/." not in reference:
+    if _DOT_SEGMENT.search(reference) is None:
         return reference
     end = min((i for i in (reference.find(b"?"), reference.find(b"#")) if i >= 0), default=None)
     path, tail = (reference, b"") if end is None else (reference[:end], reference[end:])
     kept: list[bytes] = []
-    segments = path.split(b"/")[1:]
-    for segment in segments:
-        if segment == b"..":
+    plain = b""
+    for segment in _SEPARATOR.split(path)[1:]:
+        plain = segment.lower().replace(b"%2e", b".")
+        if plain == b"..":
             del kept[-1:]
-        elif segment != b".":
+        elif plain != b".":
             kept.append(segment)
-    if segments[-1] in (b".", b".."):
+    if plain in (b".", b".."):
         kept.append(b"")
     return b"/" + b"/".join(kept) + tail
 
@@ -109,10 +115,13 @@ def _is_upstream(authority: bytes, origin: Origin) -> bool:
 
 
 def _refresh(value: bytes, base: Base) -> bytes:
-    match = _REFRESH.fullmatch(value)
+    match = _REFRESH.match(value)
     if match is None:
         return value
-    return match["before"] + match["quote"] + rewrite(match["url"], base) + match["after"]
+    url, quote, after = value[match.end() :], match["quote"], b""
+    if quote:
+        url, quote, after = url.partition(quote)
+    return match[0] + rewrite(url, base) + quote + after
 
 
 def rebase_cookie(value: bytes, base: Base) -> bytes:

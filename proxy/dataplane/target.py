@@ -29,7 +29,7 @@ class Target(NamedTuple):
 _FORBIDDEN: Final = re.compile(r"[^!\"$-\[\]-~]|%00")
 
 _DOT: Final = r"(?:\.|%(?:25)*2e|%c0%ae|%e0%80%ae)"  # overlong UTF-8 too: old decoders take it
-_SEPARATOR: Final = r"(?:/|%(?:25)*(?:2f|5c))"
+_SEPARATOR: Final = r"(?:[/\\]|%(?:25)*(?:2f|5c)|%c0%af|%e0%80%af|%c1%9c)"
 _DOT_SEGMENT: Final = re.compile(
     rf"{_SEPARATOR}{_DOT}{{1,2}}(?:$|{_SEPARATOR}|;|%(?:25)*3b)", re.IGNORECASE
 )
@@ -47,25 +47,29 @@ def parse_target(method: str, raw: str) -> Target:
         BadTarget: it is ambiguous, or no target at all.
         MethodDenied: CONNECT, TRACE.
     """
-    if method == "TRACE":
-        # The upstream would send the injected credential back in the body (RFC 9110 9.3.8).
-        raise MethodDenied("TRACE is never passed on.", fields=((b"Allow", b""),))
-    if method == "CONNECT":
-        raise MethodDenied("This listener does not tunnel.", fields=((b"Allow", b""),), close=True)
+    if method in _NEVER_PASSED:
+        raise _not_passed(method)
     if _FORBIDDEN.search(raw) is not None:
         raise BadTarget(_why_forbidden(raw))
     if raw.startswith("/"):
         path, mark, query = raw.partition("?")
-        target = Target(path, query if mark else None)
+        target = Target(path, query if mark else None, None, "")
     else:
         target = _absolute(raw)
-    if _may_hold_dots(target.path) and _DOT_SEGMENT.search(target.path) is not None:
+        path = target.path
+    if ("." in path or "%" in path) and _DOT_SEGMENT.search(path) is not None:
         raise BadTarget("The path holds a `.` or `..` segment; resolve it before you send it.")
     return target
 
 
-def _may_hold_dots(path: str) -> bool:
-    return "." in path or "%" in path
+_NEVER_PASSED: Final = frozenset({"TRACE", "CONNECT"})
+
+
+def _not_passed(method: str) -> MethodDenied:
+    if method == "TRACE":
+        # The upstream would send the injected credential back in the body (RFC 9110 9.3.8).
+        return MethodDenied("TRACE is never passed on.", fields=((b"Allow", b""),))
+    return MethodDenied("This listener does not tunnel.", fields=((b"Allow", b""),), close=True)
 
 
 def _absolute(raw: str) -> Target:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.errors import BodyTooLarge
 from proxy.upstream.errors import Dropped
@@ -23,27 +23,27 @@ class Upload:
     pieces while the answer is already awaited, for an upstream may answer at any time.
 
     Args:
-        head: how the body is framed.
-        body: where it comes from.
+        body: where it comes from; None: there is none.
+        chunked: how it is framed.
         limit: bytes of body that the route takes, or None.
         keep: bytes of body to keep for a repetition (`replay_buffer`).
     """
 
     __slots__ = ("_body", "_chunked", "_keep", "_kept", "_limit", "_task", "complete", "size")
 
-    def __init__(self, head: Head, body: Body, *, limit: int | None, keep: int) -> None:
+    def __init__(
+        self, body: Body | None, *, chunked: bool = False, limit: int | None = None, keep: int = 0
+    ) -> None:
         self._body = body
-        self._chunked = head.chunked
+        self._chunked = chunked
         self._limit = limit
         self._keep = keep
         self._kept: list[bytes] | None = []
         self._task: asyncio.Task[None] | None = None
         self.size = 0
         """Bytes of body that have come."""
-        self.complete = False
+        self.complete = body is None
         """The whole body has been handed to the connection."""
-        if head.length is not None and limit is not None and head.length > limit:
-            raise _too_large(limit)
 
     @property
     def repeatable(self) -> bool:
@@ -56,16 +56,17 @@ class Upload:
         Raises:
             BodyTooLarge: more has come than the route takes.
         """
-        if self.complete:
+        if self._body is None or self.complete:
             return b"".join(self._kept or ())
         return self._framed(self._body.take(), ended=self._body.ended)
 
     def start(self, connection: Connection) -> None:
         """Carry the rest of the body to a connection that the head has been written to."""
-        if self.complete:
+        if self._body is None or self.complete:
             connection.request_sent()
         else:
-            self._task = asyncio.get_running_loop().create_task(self._carry(connection))
+            carry = self._carry(self._body, connection)
+            self._task = asyncio.get_running_loop().create_task(carry)
 
     async def stop(self) -> None:
         """Carry no more, and wait until nothing of it reads the body."""
@@ -75,11 +76,11 @@ class Upload:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _carry(self, connection: Connection) -> None:
+    async def _carry(self, body: Body, connection: Connection) -> None:
         try:
             while not self.complete:
-                piece = await self._body.read()
-                connection.write(self._framed(piece, ended=not piece or self._body.ended))
+                piece = await body.read()
+                connection.write(self._framed(piece, ended=not piece or body.ended))
                 await connection.drain()
             connection.request_sent()
         except Dropped:
@@ -109,6 +110,22 @@ class Upload:
                 self._kept = None
             elif data:
                 self._kept.append(data)
+
+
+NOTHING: Final = Upload(None)
+
+
+def upload_of(head: Head, body: Body, *, limit: int | None, keep: int) -> Upload:
+    """Return the upload of a request; the same one for all that have no body.
+
+    Raises:
+        BodyTooLarge: the head announces more than the route takes.
+    """
+    if not head.chunked and not head.length:
+        return NOTHING
+    if head.length is not None and limit is not None and head.length > limit:
+        raise _too_large(limit)
+    return Upload(body, chunked=head.chunked, limit=limit, keep=keep)
 
 
 def _too_large(limit: int) -> Refusal:

@@ -20,7 +20,7 @@ from proxy.standins.microreact import Microreact
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from proxy.observe.log import Logger
+    from proxy.observe.log import Log
     from proxy.standins.message import Received
 
 
@@ -216,17 +216,17 @@ class Demo:
 
 
 @contextlib.asynccontextmanager
-async def demo(logger: Logger, *, port: int = 0) -> AsyncIterator[Demo]:
+async def demo(log: Log, *, port: int = 0) -> AsyncIterator[Demo]:
     """Start the stand-ins and the proxy; stop them at the end.
 
     Args:
-        logger: the proxy's.
+        log: the proxy's.
         port: the proxy's; 0 for any.
     """
     async with Microreact() as micro, Carbonregistry() as carbon:
         text = CONFIG.format(port=port, microreact=micro.url, carbonregistry=carbon.url)
         config = loads(text, name="demo", base=Path.cwd(), environ=ENVIRONMENT)
-        async with await Service.start(config, ENVIRONMENT, logger) as service:
+        async with await Service.start(config, ENVIRONMENT, log) as service:
             yield Demo(service, text, (micro, carbon))
 
 

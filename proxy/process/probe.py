@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from proxy import __version__
 from proxy.config.presets import get as get_preset
 from proxy.dataplane.errors import CredentialUnavailable
-from proxy.dataplane.inject import inject
 from proxy.dataplane.model import Entrance, Head, Peer
 from proxy.dataplane.outbound import assemble
 from proxy.upstream.errors import UpstreamError
@@ -74,7 +73,7 @@ def _judge(status: int, preset: Preset | None) -> Outcome:
 async def _ask(route: Route, path: str) -> int:
     head = Head("GET", path, (1, 1), _FIELDS, _Unnamed(), None, chunked=False, keep_alive=False)
     lines, _ = route.request.fields(head, _ENTRANCE, Peer("127.0.0.1"), ours=False)
-    request = assemble("GET", path, None, lines, inject(route))
+    request = assemble("GET", path, None, lines, route.injector.inject())
     connection = await route.pool.connect()
     try:
         response = connection.begin(request.head, to_head=False)

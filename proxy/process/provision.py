@@ -12,7 +12,7 @@ from proxy.credentials.fixed import FixedCredential
 from proxy.credentials.sources import SourceError, from_env, from_file
 from proxy.dataplane.guard import Guard
 from proxy.dataplane.headers import Forwarding, RequestRules, ResponseRules, Stripping
-from proxy.dataplane.inject import Slot
+from proxy.dataplane.inject import Injector, Slot
 from proxy.dataplane.model import Route, Snapshot
 from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.router import Router
@@ -100,8 +100,7 @@ class _Works:
             ),
             request=self._request_rules(config, bound),
             response=ResponseRules(cookies_pass=config.cookies == "pass"),
-            credential=None if bound is None else self._credential(name, bound),
-            slots=() if bound is None else tuple(slots(bound.scheme)),
+            injector=self._injector(name, bound),
             body_limit=config.limits.body,
             replay_buffer=config.replay_buffer,
         )
@@ -148,6 +147,11 @@ class _Works:
             ],
             forwarding=Forwarding(self.config.trusted_proxies) if config.forwarded else None,
         )
+
+    def _injector(self, name: str, bound: Binding | None) -> Injector:
+        if bound is None:
+            return Injector(None, ())
+        return Injector(self._credential(name, bound), tuple(slots(bound.scheme)))
 
     def _credential(self, route: str, bound: Binding) -> FixedCredential:
         # A route's own credential is called after it; the slash keeps it apart from named ones.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from typing import TYPE_CHECKING, Final, Self
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from proxy.config.schema import Config
-    from proxy.observe.log import Logger
+    from proxy.observe.log import Log
     from proxy.process.listeners import Listener
     from proxy.process.provision import Provisioned
 
@@ -35,7 +36,7 @@ class Service:
         config: settled.
         provisioned: made of it.
         listeners: bound.
-        logger: for requests and for the life of the process.
+        log: for requests and for the life of the process.
     """
 
     def __init__(
@@ -43,20 +44,20 @@ class Service:
         config: Config,
         provisioned: Provisioned,
         listeners: list[Listener],
-        logger: Logger,
+        log: Log,
     ) -> None:
         self.config = config
         self.provisioned = provisioned
         self.listeners = tuple(listeners)
-        self._logger = logger
+        self._log = log
         self._servers: list[asyncio.Server] = []
         # The prefix keeps the identifiers of replicas and restarts apart.
         ids = request_ids(f"{secrets.token_hex(4)}-")
-        self._handler = Handler(provisioned.snapshot, self, logger, ids)
+        self._handler = Handler(provisioned.snapshot, self, log, ids)
         self._front = Front(self._handler, asyncio.get_running_loop())
 
     @classmethod
-    async def start(cls, config: Config, environ: Mapping[str, str], logger: Logger) -> Service:
+    async def start(cls, config: Config, environ: Mapping[str, str], log: Log) -> Service:
         """Provision, bind and listen.
 
         Raises:
@@ -65,7 +66,7 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         provisioned = provision(config, environ, Sweep(loop))
-        service = cls(config, provisioned, bind_all(config), logger)
+        service = cls(config, provisioned, bind_all(config), log)
         for listener in service.listeners:
             make = service._front.protocols(listener.entrance)
             create = loop.create_server if listener.path is None else loop.create_unix_server
@@ -116,7 +117,7 @@ class Service:
             async with asyncio.timeout(drain.timeout):
                 await self._front.all_closed()
         except TimeoutError:
-            self._logger.warning("drain_timeout", connections=len(self._front.connections))
+            self._log.events.warning("drain_timeout", connections=self.connections)
         await self.stop()
 
     async def stop(self) -> None:
@@ -126,11 +127,11 @@ class Service:
         self._front.abort()
         for pool in self.provisioned.pools:
             pool.close()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._front.all_closed()
-        except TimeoutError:
-            self._logger.exception("requests_do_not_end", connections=len(self._front.connections))
+        if self.connections:
+            self._log.events.error("requests_do_not_end", connections=self.connections)
 
     def _stop_listening(self) -> None:
         for server in self._servers:

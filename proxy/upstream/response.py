@@ -20,6 +20,7 @@ MAX_HEAD_SIZE: Final = 512 * 1024
 HIGH_WATER: Final = 256 * 1024
 """Bytes of body held before the upstream is read no more: about one read of asyncio's."""
 
+_FIRST_STATUS: Final = 100
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
 _BODILESS: Final = frozenset({204, 304})
@@ -78,11 +79,26 @@ class Response:
         to_head: the request was a HEAD: the answer has no body, whatever it says of its length.
     """
 
-    __slots__ = (
-        "_current", "_final", "_flow", "_head_size", "_heads", "_held", "_loop", "_parser",
-        "_pieces", "_size", "_to_head", "_waiter", "complete", "failure", "keep_alive",
-        "keep_alive_s", "started", "surplus",
-    )  # fmt: skip
+    # Defaults on the class, not __slots__: an answer sets few of them, and is made often.
+
+    started = False
+    """At least one byte has come."""
+    complete = False
+    """The message has ended as its framing says it should."""
+    surplus = False
+    """Bytes came behind the end: nobody knows whose, so the connection is not used again."""
+    keep_alive = False
+    """The upstream will take another request on this connection (RFC 9112 9.3)."""
+    keep_alive_s: float | None = None
+    """Seconds the upstream says it keeps an idle connection."""
+    failure: Exception | None = None
+
+    _current: ResponseHead
+    _final: ResponseHead | None = None
+    _head_size = 0
+    _size = 0
+    _held = False
+    _waiter: asyncio.Future[None] | None = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop, flow: Flow, *, to_head: bool) -> None:
         self._loop = loop
@@ -90,25 +106,8 @@ class Response:
         self._to_head = to_head
         # One parser an answer: a parser kept for the next one would carry its state over.
         self._parser = HttpResponseParser(self)
-        self._current = ResponseHead()
-        self._final: ResponseHead | None = None
         self._heads: list[ResponseHead] = []
-        self._head_size = 0
         self._pieces: list[bytes] = []
-        self._size = 0
-        self._held = False
-        self._waiter: asyncio.Future[None] | None = None
-        self.started = False
-        """At least one byte has come."""
-        self.complete = False
-        """The message has ended as its framing says it should."""
-        self.surplus = False
-        """Bytes came behind the end: nobody knows whose, so the connection is not used again."""
-        self.keep_alive = False
-        """The upstream will take another request on this connection (RFC 9112 9.3)."""
-        self.keep_alive_s: float | None = None
-        """Seconds the upstream says it keeps an idle connection."""
-        self.failure: Exception | None = None
 
     # What the waiting task calls.
 
@@ -186,7 +185,7 @@ class Response:
 
     def feed_end(self) -> None:
         """Take note that the upstream has closed in order (FIN)."""
-        if self._final is not None and self._final.close_delimited:
+        if self._final is not None and self._final.close_delimited and self.failure is None:
             self.complete = True
             self._wake()
         else:
@@ -228,7 +227,9 @@ class Response:
             return
         head = self._current
         head.status = status = self._parser.get_status_code()
-        if status == _SWITCHING_PROTOCOLS:
+        if status < _FIRST_STATUS:
+            self._violation(f"the status {status:03}")
+        elif status == _SWITCHING_PROTOCOLS:
             self._violation("101 Switching Protocols, which was not asked for")
         elif status < _FIRST_FINAL:
             head.bodiless = True
