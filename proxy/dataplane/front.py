@@ -1,11 +1,14 @@
 """The adapter to aiohttp's low-level server: the one file that knows it, and touches its privates.
 
-What it leans on is pinned by `tests/integration/test_front_assumptions.py`. What it works around:
+aiohttp reads: transport, flow control, llhttp, the queue of pipelined requests, the body's stream.
+What it leans on is pinned by `tests/integration/test_front_assumptions.py`. What it replaces:
 
-- aiohttp builds its own error pages, which quote the request: `handle_error` is replaced.
-- Behind a malformed chunk the body's reader is never woken: `data_received` wakes it.
-- Behind a declined `Upgrade` bytes may be read as requests: such a connection is closed.
-- Its answers are built in layers: `Sent` lets the head be written as bytes.
+- `start`: aiohttp's makes a task, a writer and a response object a request, which cost as much as
+  reading it. Ours hands the request on, and answers are bytes.
+- Its error pages, which quote the request.
+- `data_received`: behind a malformed chunk aiohttp never wakes the body's reader.
+- Behind a declined `Upgrade` it may drop bytes and read on in their middle: such a connection is
+  closed behind the answer.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 from aiohttp.web_server import Server
@@ -22,7 +26,6 @@ from aiohttp.web_server import Server
 from proxy.dataplane.errors import (
     BadRequest,
     HeadersTooLarge,
-    InternalFault,
     TargetTooLarge,
 )
 from proxy.dataplane.model import Head, Peer
@@ -31,10 +34,7 @@ from proxy.dataplane.model import Head, Peer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohttp.http_parser import RawRequestMessage
     from aiohttp.streams import StreamReader
-    from aiohttp.web_request import BaseRequest
-    from aiohttp.web_response import StreamResponse
 
     from proxy.dataplane.errors import (
         Refusal,
@@ -50,33 +50,12 @@ MAX_FIELDS: Final = 256
 KEEPALIVE_S: Final = 75.0
 """An idle client's connection is kept as long as nginx keeps one; aiohttp would keep it an hour."""
 LINGER_S: Final = 2.0
-"""For this long the body of a refused request is read and dropped, so that the answer is not lost
-to a reset (RFC 9112 9.6)."""
+LINGER_SIZE: Final = 1024 * 1024
+"""What a client still sends after a refusal is read and dropped for so long and so much: closing
+on it would reset the connection, and the client might lose the answer (RFC 9112 9.6)."""
 
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds: close() sends RST
-
-
-class Sent:
-    """Tells aiohttp that the answer has been written.
-
-    Attributes:
-        keep_alive: the connection may carry another request.
-    """
-
-    __slots__ = ("keep_alive",)
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        self.keep_alive = keep_alive
-
-    async def prepare(self, _: object) -> None:
-        """Do nothing."""
-
-    async def write_eof(self) -> None:
-        """Do nothing."""
-
-
-_KEEP: Final = Sent(keep_alive=True)
-_CLOSE: Final = Sent(keep_alive=False)
+_BROKEN_BODY: Final = "The chunks of the body are malformed."
 
 
 class Front:
@@ -93,12 +72,7 @@ class Front:
         self._loop = loop
         self._none_open = asyncio.Event()
         self._none_open.set()
-        self._server = Server(
-            cast("Any", self._serve),
-            request_factory=cast("Any", ClientRequest),
-            handler_cancellation=True,
-            loop=loop,
-        )
+        self._server = Server(cast("Any", None), handler_cancellation=True, loop=loop)
 
     def protocols(self, entrance: Entrance) -> Callable[[], ClientConnection]:
         """Return a protocol factory for a listener.
@@ -132,25 +106,13 @@ class Front:
     def abort(self) -> None:
         """Break every connection off; the requests on them are cancelled."""
         for connection in list(self.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-
-    async def _serve(self, request: ClientRequest) -> Sent:
-        connection = request.connection
-        keep = await self.handler.handle(
-            request.head(),
-            request,
-            connection.entrance(request.message.headers.get("Host")),
-            connection.peer,
-            request,
-        )
-        return _KEEP if keep else _CLOSE
+            connection.abort()
 
 
 class ClientConnection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_entrance", "_front", "peer")
+    __slots__ = ("_deaf_for", "_entrance", "_front", "_newest", "_wire", "peer")
 
     def __init__(
         self, front: Front, server: Server, entrance: Entrance, loop: asyncio.AbstractEventLoop
@@ -163,27 +125,103 @@ class ClientConnection(RequestHandler):
             max_line_size=MAX_TARGET,
             max_field_size=MAX_FIELD,
             max_headers=MAX_FIELDS,
-            lingering_time=LINGER_S,
             auto_decompress=False,
         )
         self._front = front
         self._entrance = entrance
+        self._deaf_for: int | None = None
+        self._newest: StreamReader | None = None
+        self._wire: asyncio.Transport | None = None
         self.peer = Peer("unix")
 
-    def entrance(self, authority: str | None) -> Entrance:
+    async def start(self) -> None:
+        """Serve the requests of this connection, one after another; its one task runs this."""
+        while not self._force_close:
+            if not self._messages:
+                await self._next_request()
+            message, payload = self._next_message()
+            if not isinstance(message, RawRequestMessage):
+                self._refuse(message.exc)
+                await self._linger()
+                break
+            keep = await self._serve(ClientRequest(message, payload, self), message)
+            if not payload.is_eof():
+                await self._linger()
+                break
+            if not keep or self._force_close:
+                break
+            if self.writing_paused:
+                # Else a client that asks and does not read would have its answers pile up here.
+                await self._drain_helper()
+            self._await_next()
+        if self.transport is not None:
+            self.transport.close()
+
+    async def _serve(self, request: ClientRequest, message: RawRequestMessage) -> bool:
+        self._current_request = cast("Any", request)
+        try:
+            return await self._front.handler.handle(
+                request.head(), request, self._entered(message), self.peer, request
+            )
+        finally:
+            self._current_request = None
+
+    async def _next_request(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _next_message(self) -> tuple[Any, StreamReader]:
+        message, payload = self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        return message, payload
+
+    def _await_next(self) -> None:
+        """Begin the time that the client may take for its next request."""
+        self._next_keepalive_close_time = close_time = self._loop.time() + KEEPALIVE_S
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(close_time, self._process_keepalive)
+
+    def _refuse(self, error: BaseException) -> None:
+        """Answer what could not be read as a request; nothing of it is quoted."""
+        head = Head("-", "-", (1, 1), (), cast("Any", {}), None, chunked=False, keep_alive=False)
+        answer = self._front.handler.refuse_unread(_refusal(error), head, self.peer)
+        if self.transport is not None:
+            self.transport.write(answer)
+
+    async def _linger(self) -> None:
+        """Half-close; read and drop until the client has read the answer and leaves."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        self._deaf_for = LINGER_SIZE
+        if transport.can_write_eof():
+            transport.write_eof()
+        transport.resume_reading()
+        # The client's leaving cancels this.
+        await asyncio.sleep(LINGER_S)
+
+    def _entered(self, message: RawRequestMessage) -> Entrance:
         """Return how a request came in; mostly as the one before it."""
-        entrance = self._entrance
-        if entrance.authority != authority:
-            self._entrance = entrance = entrance._replace(authority=authority)
-        return entrance
+        authority = message.headers.get("Host")
+        if self._entrance.authority != authority:
+            self._entrance = self._entrance._replace(authority=authority)
+        return self._entrance
 
     @property
     def idle(self) -> bool:
-        """No request is under way, nor waits."""
-        return self._current_request is None and not self._messages
+        """No request is under way, nor waits, nor is just being taken up."""
+        waits = self._waiter is not None or self._request_count == 0
+        return waits and self._current_request is None and not self._messages
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note of the peer."""
+        self._wire = cast("asyncio.Transport", transport)
         peername = transport.get_extra_info("peername")
         if isinstance(peername, tuple):
             self.peer = Peer(peername[0])
@@ -193,65 +231,56 @@ class ClientConnection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Cancel the request under way."""
         super().connection_lost(exc)
+        self._wire = None
         self._front.closed(self)
+
+    def abort(self) -> None:
+        """Break the connection off, also one that is closing but whose client does not read."""
+        if self._wire is not None:
+            self._wire.abort()
 
     def data_received(self, data: bytes) -> None:
         """Read; wake the reader of a body whose framing has just turned out broken."""
+        if self._deaf_for is not None:
+            self._deaf_for -= len(data)
+            if self._deaf_for < 0:
+                self.force_close()
+            return
         super().data_received(data)
-        request = self._current_request
-        if request is not None and self._messages and _is_error(self._messages[-1][0]):
-            cast("ClientRequest", request).body_is_broken()
-
-    def handle_error(
-        self,
-        request: BaseRequest,
-        status: int = 500,  # noqa: ARG002 -- aiohttp's signature
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 -- it quotes the request
-    ) -> StreamResponse:
-        """Answer what could not be read as a request with a document of our own."""
-        client = cast("ClientRequest", request)
-        if not client.written:
-            head = client.head()
-            client.write(self._front.handler.refuse_unread(_refusal(exc), head, self.peer))
-        return cast("StreamResponse", _CLOSE)
+        if not self._messages:
+            return
+        message, payload = self._messages[-1]
+        if isinstance(message, RawRequestMessage):
+            self._newest = payload
+        elif self._newest is not None and not self._newest.is_eof():
+            # The body the parser was in: of the request under way, or of one that waits.
+            self._newest.set_exception(BadRequest(_BROKEN_BODY))
 
     def log_exception(self, *_: Any, **__: Any) -> None:
         """Log nothing here: the handler tells its own faults, and aiohttp's text quotes bytes."""
 
 
 class ClientRequest:
-    """A request as aiohttp makes and finishes it, and as the handler sees body and client.
+    """A request as the handler sees its body and its client.
 
     Args:
         message: the parsed head.
         payload: the body.
         connection: where it came from.
-        writer: aiohttp's, not used: answers are written as they are.
-        task: aiohttp's, for its own use.
     """
 
-    __slots__ = ("_payload", "_task", "connection", "message", "writer", "written")
+    __slots__ = ("_connection", "_message", "_payload")
 
     def __init__(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        connection: ClientConnection,
-        writer: object,
-        task: asyncio.Task[None],
+        self, message: RawRequestMessage, payload: StreamReader, connection: ClientConnection
     ) -> None:
-        self.message = message
+        self._message = message
         self._payload = payload
-        self.connection = connection
-        self.writer = writer
-        self._task = task
-        self.written = False
-        """Something of an answer has been written."""
+        self._connection = connection
 
     def head(self) -> Head:
         """Return the head as the data plane knows it."""
-        message = self.message
+        message = self._message
         chunked = bool(message.chunked)
         length = None if chunked else message.headers.get("Content-Length")
         return Head(
@@ -284,23 +313,18 @@ class ClientRequest:
         """Return what has come of the body, without waiting."""
         return self._payload.read_nowait(-1)
 
-    def body_is_broken(self) -> None:
-        """Fail the reader of the body."""
-        self._payload.set_exception(BadRequest(_BROKEN_BODY))
-
     # The client.
 
     def write(self, data: bytes) -> None:
         """Send bytes; a client that has left gets none."""
-        self.written = True
-        transport = self.connection.transport
+        transport = self._connection.transport
         if transport is not None:
             transport.write(data)
 
     async def drain(self) -> None:
         """Wait while the client reads more slowly than we write."""
-        if self.connection.writing_paused:
-            await self.connection._drain_helper()  # noqa: SLF001 -- the private half of write()
+        if self._connection.writing_paused:
+            await self._connection._drain_helper()  # noqa: SLF001 -- the private half of write()
 
     def abort(self, *, reset: bool) -> None:
         """Break the connection: what has been written is sent, an end is not.
@@ -308,39 +332,26 @@ class ClientRequest:
         Args:
             reset: with RST, for where FIN would be the end of the answer.
         """
-        transport = self.connection.transport
+        transport = self._connection.transport
         if reset and transport is not None:
             raw = transport.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             transport.abort()
-        self.connection.force_close()
+        self._connection.force_close()
 
     # What aiohttp calls.
-
-    def _finish(self) -> None:
-        """Take note that the handler is done."""
 
     def _cancel(self, exc: BaseException) -> None:
         """Fail the reader of the body: the client has left."""
         self._payload.set_exception(exc)
 
 
-_BROKEN_BODY: Final = "The chunks of the body are malformed."
-
-
-def _is_error(message: object) -> bool:
-    # aiohttp queues what it could not parse among the requests, as a private type of its own.
-    return hasattr(message, "exc")
-
-
-def _refusal(error: BaseException | None) -> Refusal:
+def _refusal(error: BaseException) -> Refusal:
     """Return what a parser's error means; its text quotes the request and is not used."""
     if isinstance(error, LineTooLong):
         if MAX_TARGET in error.args:
             return TargetTooLarge(f"Request targets of up to {MAX_TARGET} bytes are taken.")
         return HeadersTooLarge(f"Header fields of up to {MAX_FIELD} bytes are taken.")
-    if error is not None and "Too many headers" in str(error):
+    if "Too many headers" in str(error):
         return HeadersTooLarge(f"Up to {MAX_FIELDS} header fields are taken.")
-    if error is None or not hasattr(error, "code"):
-        return InternalFault("A fault in Keybearer; its log says more.", cause=repr(type(error)))
     return BadRequest("This is not an HTTP/1.1 request.", cause=type(error).__name__)

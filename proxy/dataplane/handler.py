@@ -60,7 +60,8 @@ class Handler:
     ) -> bool:
         """Answer one request; return whether its connection may carry another one."""
         record = Record(self._next_id(), head, peer)
-        record.close = self.draining or not head.keep_alive
+        # A proxy keeps no connection with an HTTP/1.0 client (RFC 9112 C.2.2).
+        record.close = self.draining or not head.keep_alive or head.http10
         try:
             await self._carry(head, body, entrance, peer, client, record)
         except Refusal as refusal:

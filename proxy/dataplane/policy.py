@@ -114,11 +114,21 @@ def readings(path: str) -> tuple[bytes, ...]:
     if not any(mark in path for mark in _AMBIGUOUS):
         return (raw.rstrip(b"/").lower() or b"/",)
     found: dict[bytes, None] = {}
-    for text in (raw, _decode(raw, b"%2f", b"%5c")):
+    for text in _stages(raw):
         for slash in (b"%2f", b"/"):
             for backslash in (b"\\", b"/"):
                 found[_fold(_decode(text, slash, backslash))] = None
     return tuple(found)
+
+
+def _stages(raw: bytes) -> set[bytes]:
+    """Return a path before and after a first decoding, with parameters and without.
+
+    Some servers cut parameters off before they decode, and then what is encoded in them is gone.
+    """
+    first = {raw, _PARAMETERS.sub(b"", raw)}
+    second = {_decode(text, b"%2f", b"%5c") for text in first}
+    return first | second | {_PARAMETERS.sub(b"", text) for text in second}
 
 
 _ENCODED_SLASH: Final = re.compile(rb"%2f", re.IGNORECASE)

@@ -39,7 +39,7 @@ async def relay(
         UpstreamError: there is no final head (nothing has been written then), or the body broke
             off (the client's connection has been aborted then).
     """
-    answer = await _final_head(exchange, client, head)
+    answer = await _final_head(exchange, client, head, mount)
     record.answered()
     unmeasured = not answer.bodiless and answer.length is None
     chunked = unmeasured and not head.http10
@@ -65,22 +65,22 @@ async def relay(
         raise
 
 
-async def _final_head(exchange: Exchange, client: Client, head: Head) -> ResponseHead:
+async def _final_head(exchange: Exchange, client: Client, head: Head, mount: Mount) -> ResponseHead:
     answer = exchange.head
     while answer.status < _FIRST_FINAL:
         # An HTTP/1.0 client takes none, and a 100 that nobody asked for confuses some.
         asked = answer.status != _CONTINUE or "Expect" in head.named
         if asked and not head.http10:
-            client.write(_interim_bytes(answer))
+            client.write(_interim_bytes(answer, mount))
         answer = await exchange.response.head()
     if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
         raise ProtocolViolation("407: the upstream takes itself for a proxy")
     return answer
 
 
-def _interim_bytes(answer: ResponseHead) -> bytes:
-    fields = b"".join(b"%b: %b\r\n" % field for field in answer.fields)
-    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (answer.status, answer.reason, fields)
+def _interim_bytes(answer: ResponseHead, mount: Mount) -> bytes:
+    lines = _without_length(mount.route.response.fields(answer, mount.base))
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (answer.status, answer.reason, b"".join(lines))
 
 
 def _head_bytes(
@@ -88,8 +88,7 @@ def _head_bytes(
 ) -> bytes:
     lines = mount.route.response.fields(answer, mount.base)
     if answer.status == _NO_CONTENT:
-        # RFC 9110 8.6 forbids it, and a client that believed it would wait.
-        lines = [line for line in lines if not line.lower().startswith(b"content-length:")]
+        lines = _without_length(lines)
     if chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
     if sandbox:
@@ -98,6 +97,11 @@ def _head_bytes(
         lines.append(b"Connection: close\r\n")
     lines.append(b"\r\n")
     return b"HTTP/1.1 %d %b\r\n%b" % (answer.status, answer.reason, b"".join(lines))
+
+
+def _without_length(lines: list[bytes]) -> list[bytes]:
+    """RFC 9110 8.6 forbids one in 1xx and 204, and a client that believed it would wait."""
+    return [line for line in lines if not line.lower().startswith(b"content-length:")]
 
 
 def _framed(piece: bytes, *, chunked: bool, ended: bool) -> bytes:

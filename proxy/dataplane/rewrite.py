@@ -65,13 +65,14 @@ def rewrite(reference: bytes, base: Base) -> bytes:
     # Browsers drop tabs wherever they are: `/<tab>/host` names a host, `/.<tab>./x` climbs.
     text = reference.translate(None, b"\t").strip(b" ")
     match = _REFERENCE.fullmatch(text)
-    if match is not None:
+    # Without a host `///x` is a path to those who join by RFC 3986.
+    if match is not None and (match["scheme"] or match["authority"]):
         if not _is_upstream(match["authority"], base.origin):
             return reference
         rest = match["rest"]
         return _below(base.prefix, rest if rest.startswith(b"/") else b"/" + rest)
     if text.startswith((b"/", b"\\")) and base.prefix:
-        return _below(base.prefix, text)
+        return _below(base.prefix, b"/" + text[1:])
     return reference
 
 
@@ -93,7 +94,8 @@ def _without_dot_segments(reference: bytes) -> bytes:
     kept: list[bytes] = []
     plain = b""
     for segment in _SEPARATOR.split(path)[1:]:
-        plain = segment.lower().replace(b"%2e", b".")
+        # Python's urljoin takes `..;x` for `..` at the end of a path.
+        plain = segment.lower().replace(b"%2e", b".").partition(b";")[0]
         if plain == b"..":
             del kept[-1:]
         elif plain != b".":

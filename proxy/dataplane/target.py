@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from proxy.dataplane.errors import BadRequest, BadTarget, MethodDenied
 
@@ -57,9 +58,16 @@ def parse_target(method: str, raw: str) -> Target:
     else:
         target = _absolute(raw)
         path = target.path
-    if ("." in path or "%" in path) and _DOT_SEGMENT.search(path) is not None:
+    if ("." in path or "%" in path) and _holds_dot_segment(path):
         raise BadTarget("The path holds a `.` or `..` segment; resolve it before you send it.")
     return target
+
+
+def _holds_dot_segment(path: str) -> bool:
+    if _DOT_SEGMENT.search(path) is not None:
+        return True
+    # `%2%65` becomes `%2e`, and a server that decodes twice sees a dot.
+    return "%" in path and _DOT_SEGMENT.search(unquote(path, "latin-1")) is not None
 
 
 _NEVER_PASSED: Final = frozenset({"TRACE", "CONNECT"})

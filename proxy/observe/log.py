@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 import time
 from functools import lru_cache
@@ -116,7 +117,11 @@ def _to_second(now: int) -> str:
 
 
 def _json(event: MutableMapping[str, Any]) -> bytes:
-    return orjson.dumps(event, default=repr)
+    try:
+        return orjson.dumps(event, default=repr)
+    except TypeError:
+        # A lone surrogate (a byte of a name that is not UTF-8): slower, but never no line.
+        return json.dumps(event, default=repr).encode("ascii")
 
 
 def _console(event: MutableMapping[str, Any]) -> bytes:

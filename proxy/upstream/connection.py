@@ -78,6 +78,9 @@ class Connection(asyncio.Protocol):
         self.response = response = Response(self._loop, self, to_head=to_head)
         self._extend(self._timeouts.idle)
         self.write(request)
+        if self._transport is None:
+            # Nobody would ever end the wait.
+            response.fail(Dropped("the upstream closed at once", unanswered=True))
         return response
 
     def write(self, data: bytes) -> None:

@@ -96,10 +96,14 @@ class Pool:
         Raises:
             UpstreamError: Unreachable, ConnectTimeout, TlsFailure or PoolExhausted.
         """
-        if len(self._open) + self._opening >= self._max:
+        while len(self._open) + self._opening >= self._max:
             handed = await self._wait_for_room()
-            if handed is not None:
+            if handed is None:
+                break
+            if handed.quiet:
                 return handed
+            # Something has come on it since it was handed over: it is nobody's answer.
+            handed.close()
         self._opening += 1
         connection: Connection | None = None
         try:
@@ -194,7 +198,8 @@ class Pool:
             raise TlsFailure(f"{origin}: {error!r}", error="tls_protocol_error") from error
         except OSError as error:
             raise Unreachable(f"{origin}: {error!r}") from error
-        self._open.add(connection)
+        if not connection.closed:
+            self._open.add(connection)
         return connection
 
     def _make(self) -> Connection:

@@ -214,7 +214,8 @@ class Response:
 
     def on_status(self, reason: bytes) -> None:
         """Take a piece of the reason phrase."""
-        self._current.reason += reason
+        if self._final is None:
+            self._current.reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field. Behind the final head it is a trailer, and those are dropped."""

@@ -1,0 +1,55 @@
+"""Both event loops for whatever stands on the proxy, and servers that end with their test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+import uvloop
+
+from tests.integration.rig.proxy import one_route, running
+from tests.integration.rig.upstream import Upstream
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Run a test of the proxy on uvloop and on asyncio's own loop."""
+    if item.path.name.startswith("test_standin"):
+        return {"asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture
+async def upstream():
+    """An upstream that answers 200 to everything, until the test says otherwise."""
+    async with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def proxy(upstream):
+    """A proxy with the route `api` to `upstream`."""
+    async with running(one_route(upstream.origin)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def start():
+    """Start a proxy with a configuration of the test's own; it ends with the test."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(config, **more):
+            return await stack.enter_async_context(running(config, **more))
+
+        yield start
+
+
+@pytest.fixture
+async def serve():
+    """Start an upstream of the test's own; it ends with the test."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def serve(*args, **more):
+            return await stack.enter_async_context(Upstream(*args, **more))
+
+        yield serve

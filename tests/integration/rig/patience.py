@@ -1,0 +1,45 @@
+"""One limit for every wait of a test: what has not come by then hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE_S: Final = 8.0
+
+
+class Bell:
+    """Lets tasks wait until something about an object is true; its owner rings at each change."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def ring(self) -> None:
+        """Let every waiter look again."""
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def until(
+        self, condition: Callable[[], object], what: str = "", limit_s: float = PATIENCE_S
+    ) -> None:
+        """Wait until the condition holds.
+
+        Raises:
+            AssertionError: it does not in time.
+        """
+        try:
+            async with asyncio.timeout(limit_s):
+                while not condition():
+                    future = asyncio.get_running_loop().create_future()
+                    self._waiting.add(future)
+                    try:
+                        await future
+                    finally:
+                        self._waiting.discard(future)
+        except TimeoutError:
+            raise AssertionError(f"waited {limit_s} s in vain {what}") from None

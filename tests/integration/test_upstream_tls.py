@@ -1,0 +1,177 @@
+"""TLS towards the upstream: verified always, and told apart when it fails."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+import trustme
+
+from tests.integration.rig.proxy import get, one_route
+from tests.integration.rig.upstream import OK
+
+
+@pytest.fixture(scope="module")
+def authority():
+    """Return a certificate authority of the tests' own."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority, tmp_path):
+    """Return its certificate as a file."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+def server_context(authority, *names):
+    """Return a server's context with a certificate for names."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+def problem_of(answer):
+    """Return what an own answer says: status, code and the error of RFC 9209."""
+    return answer.status, answer.code, answer.one(b"Proxy-Status").decode().partition("error=")[2]
+
+
+async def test_a_certificate_of_a_configured_authority(serve, start, authority, ca_file):
+    """Requests go through, the connection is kept, HTTP/1.1 is what is negotiated."""
+    context = server_context(authority, "127.0.0.1")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    upstream = await serve(tls=context)
+    proxy = await start(one_route(upstream.origin, tls={"ca": str(ca_file)}))
+    async with await proxy.client() as client:
+        answers = [(await client.ask(get())).status for _ in range(3)]
+
+    [visit] = upstream.visits
+    assert [200] * 3 == answers
+    assert "http/1.1" == visit.transport.get_extra_info("ssl_object").selected_alpn_protocol()
+
+
+async def test_a_certificate_of_an_unknown_authority(serve, start, authority):
+    """The system's authorities do not know it."""
+    upstream = await serve(tls=server_context(authority, "127.0.0.1"))
+    proxy = await start(one_route(upstream.origin))
+
+    answer = await proxy.ask(get())
+
+    assert (502, "upstream-tls-error", "tls_certificate_error") == problem_of(answer)
+    assert [] == upstream.requests
+
+
+@pytest.mark.parametrize("name", ["other.example", "10.0.0.1"])
+async def test_a_certificate_of_another_name(serve, start, authority, ca_file, name):
+    """The right authority for the wrong server."""
+    upstream = await serve(tls=server_context(authority, name))
+    proxy = await start(one_route(upstream.origin, tls={"ca": str(ca_file)}))
+
+    answer = await proxy.ask(get())
+
+    assert (502, "upstream-tls-error", "tls_certificate_error") == problem_of(answer)
+
+
+async def test_server_name_is_asked_for_and_verified(serve, start, authority, ca_file):
+    """Instead of the origin's host; Host stays the origin's."""
+    context = server_context(authority, "inside.example")
+    asked = []
+    context.sni_callback = lambda _, name, __: asked.append(name)
+    upstream = await serve(tls=context)
+    tls = {"ca": str(ca_file), "server_name": "inside.example"}
+    proxy = await start(one_route(upstream.origin, tls=tls))
+
+    assert 200 == (await proxy.ask(get())).status
+    assert ["inside.example"] == asked
+    assert f"127.0.0.1:{upstream.port}".encode() == upstream.requests[0].one(b"Host")
+
+
+async def test_plain_http_where_tls_is_expected(serve, start, ca_file):
+    """An upstream that answers in the clear."""
+
+    async def script(visit):
+        await visit.bell.until(lambda: visit.received)
+        visit.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        await visit.gone()
+
+    upstream = await serve(script=script)
+    origin = upstream.origin.replace("http:", "https:")
+    proxy = await start(one_route(origin, tls={"ca": str(ca_file)}))
+
+    answer = await proxy.ask(get())
+
+    assert (502, "upstream-tls-error", "tls_protocol_error") == problem_of(answer)
+    assert b"FAKE-token" not in upstream.visits[0].received
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_an_upstream_that_leaves_during_the_handshake(serve, start, ca_file, how):
+    """Nothing has been sent to it."""
+
+    async def script(visit):
+        await visit.bell.until(lambda: visit.received)
+        getattr(visit, how)()
+
+    upstream = await serve(script=script)
+    origin = upstream.origin.replace("http:", "https:")
+    proxy = await start(one_route(origin, tls={"ca": str(ca_file)}))
+
+    answer = await proxy.ask(get())
+
+    assert (502, "upstream-tls-error", "tls_protocol_error") == problem_of(answer)
+
+
+async def test_a_handshake_that_stalls(serve, start, ca_file):
+    """The connect limit holds for it too."""
+
+    async def script(visit):
+        await visit.gone()
+
+    upstream = await serve(script=script)
+    origin = upstream.origin.replace("http:", "https:")
+    keys = {"tls": {"ca": str(ca_file)}, "timeouts": {"connect": "300ms"}}
+    proxy = await start(one_route(origin, **keys))
+
+    answer = await proxy.ask(get())
+
+    assert (504, "upstream-timeout", "connection_timeout") == problem_of(answer)
+
+
+@pytest.mark.parametrize("given", [True, False])
+async def test_an_upstream_that_asks_for_our_certificate(
+    serve, start, authority, ca_file, tmp_path, given
+):
+    """It gets the configured one; without it, it refuses us."""
+    context = server_context(authority, "127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    ours = authority.issue_cert("keybearer.example")
+    pem = tmp_path / "client.pem"
+    ours.private_key_and_cert_chain_pem.write_to_path(pem)
+    upstream = await serve(OK, tls=context)
+    tls = {"ca": str(ca_file)} | ({"client_cert": str(pem)} if given else {})
+    proxy = await start(one_route(upstream.origin, tls=tls))
+
+    answer = await proxy.ask(get())
+
+    assert (200 if given else 502) == answer.status
+    assert (1 if given else 0) == len(upstream.requests)
+
+
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"])
+async def test_an_answer_that_breaks_off_inside_tls(serve, start, authority, ca_file, sent):
+    """The client sees an incomplete message."""
+
+    async def script(visit):
+        await visit.request()
+        visit.send(sent)
+        visit.close()
+
+    upstream = await serve(script=script, tls=server_context(authority, "127.0.0.1"))
+    proxy = await start(one_route(upstream.origin, tls={"ca": str(ca_file)}))
+    async with await proxy.client() as client:
+        client.send(get())
+        await client.ended()
+
+    assert client.received.endswith(b"\r\n\r\nhello")

@@ -1,0 +1,144 @@
+"""Laws of the log: one line a request, and no value of the client's in it."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given, strategies as st
+from multidict import CIMultiDict
+
+from proxy.dataplane.errors import (
+    BadRequest,
+    BadTarget,
+    ForwardDenied,
+    HostDenied,
+    OriginDenied,
+)
+from proxy.dataplane.guard import Guard, check_origin
+from proxy.dataplane.headers import CLIENT_CREDENTIALS, RequestRules, Stripping
+from proxy.dataplane.model import Entrance, Head, Peer
+from proxy.dataplane.problem import problem
+from proxy.dataplane.record import Record
+from proxy.dataplane.target import Authority, parse_authority, parse_target
+from proxy.observe.log import Log
+from proxy.upstream.origin import Origin
+
+
+CANARY = "canary6b2f"
+RULES = RequestRules(Origin("https", "up.example", 443), Stripping())
+ENTRANCE = Entrance("shared", "http", "localhost")
+US = Authority("localhost", 8484)
+
+FIELDS = st.lists(
+    st.tuples(
+        st.sampled_from([*sorted(CLIENT_CREDENTIALS), "X-Else", "Origin", "Connection"]),
+        st.sampled_from([CANARY, f"Bearer {CANARY}", f"{CANARY}\xff"]),
+    ),
+    max_size=5,
+)
+QUERIES = st.lists(
+    st.sampled_from(["access_token", "a", "apikey[]", CANARY, "%61pi_key"]).map(
+        lambda name: f"{name}={CANARY}"
+    ),
+    max_size=4,
+).map("&".join)
+
+
+def line_of(head, form, **told):
+    """Return the line of a request."""
+    stream = io.BytesIO()
+    record = Record("id", head, Peer("127.0.0.1"))
+    for name, value in told.items():
+        setattr(record, name, value)
+    record.tell(Log(form=form, stream=stream))
+    return stream.getvalue().decode()
+
+
+@given(FIELDS, QUERIES, st.sampled_from(["json", "console"]))
+def test_no_value_of_a_request_is_logged(fields, query, form):
+    """Names and sizes: the path without its query, the names of what was stripped."""
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in fields]
+    head = Head("GET", f"/a?{query}", (1, 1), raw, CIMultiDict(fields), None, False, True)
+    _, headers = RULES.fields(head, ENTRANCE, Peer("127.0.0.1"), ours=False)
+    stripped = headers + RULES.query(query)[1]
+
+    line = line_of(head, form, stripped=stripped)
+
+    assert CANARY not in line
+    assert 1 == line.count("\n") == len(line.splitlines())
+    assert "/a" in line
+    if form == "json":
+        assert stripped == json.loads(line)["stripped"]
+
+
+def test_a_canary_in_the_path_is_logged():
+    """The control: the path itself is told, so a canary there is found."""
+    head = Head("GET", f"/{CANARY}", (1, 1), [], CIMultiDict(), None, False, True)
+
+    assert CANARY in line_of(head, "json")
+    assert CANARY in line_of(head, "console")
+
+
+def target(text):
+    """Be refused for a target."""
+    parse_target("GET", text)
+
+
+def host(text):
+    """Be refused for a Host."""
+    parse_authority(text)
+
+
+def page(text):
+    """Be refused for an Origin."""
+    check_origin(CIMultiDict({"Origin": text}), US)
+
+
+REFUSING = {
+    "a user in the target": (target, f"http://user:{CANARY}@h/", BadTarget),
+    "a fragment": (target, f"/a#access_token={CANARY}", BadTarget),
+    "a target that is none": (target, CANARY, BadTarget),
+    "dots and a query": (target, f"/../a?api_key={CANARY}", BadTarget),
+    "a Host that is none": (host, f"{CANARY}@h", BadRequest),
+    "a foreign page": (page, f"http://{CANARY}", OriginDenied),
+}
+
+
+@pytest.mark.parametrize(("refused", "text", "kind"), REFUSING.values(), ids=REFUSING)
+def test_a_refusal_holds_nothing_of_what_it_refuses(refused, text, kind):
+    """Neither for the client nor for the log."""
+    with pytest.raises(kind) as caught:
+        refused(text)
+
+    shown(caught.value, "")
+
+
+def foreign(text):
+    """Be refused for another host."""
+    Guard([]).admit(text, guarded=True)
+
+
+def absolute(text):
+    """Be refused for another server."""
+    Guard([]).admit_absolute(text, None, scheme="http")
+
+
+@pytest.mark.parametrize(("refused", "kind"), [(foreign, HostDenied), (absolute, ForwardDenied)])
+def test_a_foreign_host_is_told_to_the_log_alone(refused, kind):
+    """The operator has to know which name to add; the client knows what it asked for."""
+    with pytest.raises(kind) as caught:
+        refused(f"{CANARY}.example")
+
+    shown(caught.value, f"{CANARY}.example")
+
+
+def shown(refusal, told):
+    """Check that the canary is in nothing but the cause, and there only in what is told."""
+    document = problem(refusal, "id", to_head=False, close=True)
+
+    assert CANARY.encode() not in document
+    assert CANARY not in str(refusal)
+    assert told in refusal.cause
+    assert CANARY not in (refusal.cause.replace(told, "") if told else refusal.cause)

@@ -1,0 +1,94 @@
+"""Laws of the policy: no spelling slips by a deny, no second reading into an allow."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from urllib.parse import unquote_to_bytes
+
+from hypothesis import given, strategies as st
+
+from proxy.dataplane.errors import PolicyDenied
+from proxy.dataplane.policy import Policy, rule
+
+
+DENIED = "/api/user/access-token"
+DENY = Policy(None, [rule(None, [DENIED], allow=False)])
+ALLOW = Policy(None, [rule(None, [DENIED, "/public/*"], allow=True)])
+
+PARAMETERS = st.sampled_from(["", "", ";", ";a=b", "%3bc"])
+SEPARATORS = st.sampled_from(["/", "/", "//", "///", "%2f", "%2F", "%5c", "%252f", "%255C"])
+TOKENS = st.sampled_from(
+    [
+        *("/", "//", "%2f", "%252f", "%5C", "%255c", ";", ";x", "%3b", "%253B", "api", "user"),
+        *("access-token", "API", "%61", "%2561", "pi", "public", "x", "%", "%25", "2f", "/public/"),
+    ]
+)
+PATHS = st.lists(TOKENS, max_size=10).map(lambda tokens: "/" + "".join(tokens))
+
+
+def allows(policy, path):
+    """Tell whether a policy lets a path through."""
+    try:
+        policy.check("GET", path)
+    except PolicyDenied:
+        return False
+    return True
+
+
+@st.composite
+def spellings(draw, path):
+    """Draw a path that some server takes for `path`."""
+
+    def letter(character):
+        code = f"{ord(character):02x}"
+        ways = [character, character.upper(), f"%{code}", f"%{code.upper()}", f"%25{code}"]
+        return draw(st.sampled_from([*ways, "".join(f"%{ord(c):02x}" for c in f"%{code}")]))
+
+    segments = ["".join(map(letter, segment)) for segment in path.split("/")[1:]]
+    text = "".join(draw(SEPARATORS) + segment + draw(PARAMETERS) for segment in segments) + draw(
+        st.sampled_from(["", "/", "//", "%2f", "/;x"])
+    )
+    return text if text.startswith("/") else f"/{text}"
+
+
+def servers(path):
+    """Yield what servers take a path for: an own, naive model of each kind of them."""
+    for times, slash, backslash, early in product((1, 2), *[(True, False)] * 3):
+        text = path.encode()
+        for _ in range(times):
+            bare = re.sub(rb";[^/]*", b"", text) if early else text
+            text = unquote_to_bytes(bare if slash else re.sub(rb"(?i)%2f", b"%252f", bare))
+        if backslash:
+            text = text.replace(b"\\", b"/")
+        text = re.sub(rb"/+", b"/", re.sub(rb";[^/]*", b"", text)).rstrip(b"/")
+        yield (text or b"/").lower().decode("latin-1")
+
+
+@given(spellings(DENIED))
+def test_every_spelling_of_a_denied_path_is_denied(path):
+    """Any subset of its bytes encoded, once or twice; case, doubled slashes, parameters."""
+    assert not allows(DENY, path)
+
+
+@given(PATHS)
+def test_what_any_server_takes_for_a_denied_path_is_denied(path):
+    """The same, from the servers' side."""
+    if DENIED in servers(path):
+        assert not allows(DENY, path)
+
+
+@given(PATHS | spellings(DENIED) | spellings("/public/x"))
+def test_what_is_allowed_is_allowed_in_every_servers_eyes(path):
+    """An allow needs all readings."""
+    if allows(ALLOW, path):
+        matching = re.compile(rf"{re.escape(DENIED)}|/public/[^/]+")
+        assert all(matching.fullmatch(read) for read in servers(path))
+
+
+@given(st.lists(st.sampled_from(["a", "B", "/", "-", "%41", ".x"]), max_size=8).map("".join))
+def test_rules_of_all_paths_decide_about_all(path):
+    """`/**` leaves nothing out."""
+    everything = [rule(None, ["/**"], allow=False)]
+
+    assert not allows(Policy(None, everything), f"/{path}")

@@ -1,0 +1,126 @@
+"""Laws of the target: one reading or none, and what is forwarded is the client's own bytes."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import unquote
+
+from hypothesis import assume, given, strategies as st
+
+from proxy.dataplane.errors import BadRequest, BadTarget, MethodDenied, NoRoute
+from proxy.dataplane.inject import Injection
+from proxy.dataplane.model import Entrance, Route
+from proxy.dataplane.outbound import assemble
+from proxy.dataplane.router import Router
+from proxy.dataplane.target import Target, parse_authority, parse_target
+from proxy.upstream.origin import Origin
+
+
+METHODS = st.sampled_from(["GET", "POST", "OPTIONS", "TRACE", "CONNECT", "PURGE", ""])
+TOKENS = st.sampled_from(
+    [
+        *("/", "//", ".", "..", "%2e", "%2E", "%252e", "%2%65", "%2f", "%2F", "%252f", "%5c"),
+        *(";", "%3b", "?", "&", "=", "a", "api", "v2", "http://", "h", "@", ":", "#", "\\"),
+        *("%", "%00", "%c0%ae", "~", "*", "\t", " ", "\xe9", "\udcff"),
+    ]
+)
+SOUP = st.lists(TOKENS, max_size=12).map("".join)
+HARMLESS = st.lists(
+    st.sampled_from(["/", "//", "%2f", ";x", "%7e", "a", "api", ".a", "?", "&b=", "%E9", "~", "["]),
+    max_size=12,
+).map("".join)
+
+
+def route(name, path):
+    """Return a route of which only the entrance matters."""
+    pool = SimpleNamespace(endpoint=SimpleNamespace(origin=Origin("http", "up", 80)))
+    unused = cast("Any", None)
+    return Route(name, cast("Any", pool), path, (), unused, unused, unused, unused, None, 0)
+
+
+ROUTER = Router([route("a", "/a"), route("api", "/api"), route("deep", "/api/v2")])
+SHARED = Entrance("shared", "http", "localhost")
+
+
+def matched(path):
+    """Return where a path leads, or None."""
+    try:
+        return ROUTER.match(SHARED, "localhost", path)
+    except NoRoute:
+        return None
+
+
+def parsed(method, raw):
+    """Return the target, or None where it is refused in one of the ways there are."""
+    try:
+        return parse_target(method, raw)
+    except (BadTarget, MethodDenied, BadRequest):
+        return None
+
+
+@given(METHODS, st.text() | SOUP | SOUP.map("/".__add__) | SOUP.map("http://".__add__))
+def test_every_target_is_read_or_refused(method, raw):
+    """Never another exception."""
+    target = parsed(method, raw)
+
+    assert target is None or isinstance(target, Target)
+
+
+@given(SOUP.map("/".__add__))
+def test_what_is_read_is_what_was_sent(raw):
+    """Path and query are the client's bytes, and nothing is lost between them."""
+    target = parsed("GET", raw)
+    assume(target is not None)
+
+    assert raw == target.path + ("" if target.query is None else f"?{target.query}")
+    assert (None, "") == (target.authority, target.scheme)
+
+
+@given(SOUP.map("/".__add__))
+def test_what_is_read_never_climbs(raw):
+    """However often a server decodes, and whatever it takes for a separator."""
+    target = parsed("GET", raw)
+    assume(target is not None)
+
+    path = target.path
+    for _ in range(3):
+        segments = re.split(r"[/\\]", path)
+        assert not {".", ".."} & {segment.partition(";")[0] for segment in segments}
+        path = unquote(path, "latin-1")
+
+
+@given(st.sampled_from(["/a", "/api", "/api/v2", "/api/v", "/"]), HARMLESS)
+def test_the_forwarded_target_is_the_clients_with_the_prefix_cut_off(start, tail):
+    """Byte for byte, from the first line of the request to the first line upstream."""
+    raw = start + tail
+    target = parsed("GET", raw)
+    assert target is not None
+    mount = matched(target.path)
+    if mount is None:
+        return
+    path = target.path[len(mount.prefix) :] or "/"
+
+    line = assemble("GET", path, target.query, b"", Injection()).head.split(b"\r\n")[0]
+
+    _, sent, _ = line.decode("ascii").split(" ")
+    rest = raw.removeprefix(mount.prefix)
+    assert (rest if rest.startswith("/") else f"/{rest}") == sent
+    assert raw[: len(mount.prefix)] == mount.route.path
+    assert rest[:1] in {"", "/", "?"}
+
+
+@given(st.text() | SOUP)
+def test_every_authority_is_read_or_refused(text):
+    """And what is read is folded: reading it again changes nothing."""
+    try:
+        authority = parse_authority(text)
+    except BadRequest:
+        return
+
+    host = f"[{authority.host}]" if ":" in authority.host else authority.host
+    assume(host not in ("", "."))
+    assume(not host.endswith("."))  # the second dot of two
+    port = "" if authority.port is None else f":{authority.port}"
+    assert authority == parse_authority(host + port)

@@ -1,0 +1,174 @@
+"""The request target: kept byte for byte, or refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.dataplane.errors import BadRequest, BadTarget, MethodDenied
+from proxy.dataplane.target import Authority, Target, parse_authority, parse_target
+
+
+KEPT = {
+    "a path": ("/a/b", Target("/a/b", None)),
+    "a path and a query": ("/a?b=c", Target("/a", "b=c")),
+    "an empty query keeps its mark": ("/a?", Target("/a", "")),
+    "further question marks belong to the query": ("/a?b?c", Target("/a", "b?c")),
+    "double slashes stay": ("//a//b//", Target("//a//b//", None)),
+    "an encoded slash stays": ("/a%2Fb%2fc", Target("/a%2Fb%2fc", None)),
+    "parameters stay": ("/a;b=c/d;e", Target("/a;b=c/d;e", None)),
+    "needless encoding stays": ("/%7eme/%61", Target("/%7eme/%61", None)),
+    "bytes beyond ASCII stay encoded": ("/%E9%ff", Target("/%E9%ff", None)),
+    "dots within a segment are no dot segments": (
+        "/a..b/.c/d./...",
+        Target("/a..b/.c/d./...", None),
+    ),
+    "dots in a query are no segments": ("/a?../b", Target("/a", "../b")),
+    "an encoded percent sign is a percent sign": ("/100%25/x", Target("/100%25/x", None)),
+    "brackets and the like, which clients send raw": ('/a?b[]={"|^`}', Target("/a", 'b[]={"|^`}')),
+    "absolute form": (
+        "http://h.example:81/a?b",
+        Target("/a", "b", authority="h.example:81", scheme="http"),
+    ),
+    "absolute form in any case": ("HTTPS://H/", Target("/", None, authority="H", scheme="https")),
+    "absolute form without a path": ("http://h", Target("/", None, authority="h", scheme="http")),
+    "absolute form with a query only": (
+        "http://h?q",
+        Target("/", "q", authority="h", scheme="http"),
+    ),
+}
+
+REFUSED = {
+    "a dot segment": "/./a",
+    "a double dot segment": "/a/../b",
+    "a dot segment at the end": "/a/.",
+    "a double dot segment at the end": "/a/..",
+    "encoded dots": "/a/%2e%2e/b",
+    "encoded dots in upper case": "/a/%2E%2E/b",
+    "one dot encoded": "/a/.%2e/b",
+    "the other dot encoded": "/a/%2e./b",
+    "a single encoded dot": "/a/%2e",
+    "dots behind an encoded slash": "/a%2f..%2fb",
+    "dots before an encoded slash": "/a/..%2Fb",
+    "dots between encoded backslashes": "/a%5c..%5Cb",
+    "dots with parameters": "/a/..;/b",
+    "a dot with parameters": "/a/.;x=y/b",
+    "dots with encoded parameters": "/a/..%3bx/b",
+    "dots encoded twice": "/a/%252e%252e/b",
+    "dots encoded three times": "/a/%25252e%25252e/b",
+    "dots with an encoded digit": "/a/%2%65%2%65/b",
+    "dots with every byte encoded twice": "/a/%25%32%65%25%32%65/b",
+    "dots between slashes encoded twice": "/a%252f..%252fb",
+    "dots in overlong UTF-8": "/a/%c0%ae%c0%ae/b",
+    "dots between overlong slashes": "/a%c0%af..%c0%afb",
+    "dots in the path of absolute form": "http://h/a/../b",
+    "an encoded NUL": "/a%00b",
+    "an encoded NUL in the query": "/a?b%00",
+    "a control byte": "/a\x01b",
+    "a DEL": "/a\x7f",
+    "a tab": "/a\tb",
+    "a space": "/a b",
+    "a line break": "/a\r\nX: y",
+    "a backslash": "/a\\b",
+    "a backslash in the query": "/a?b\\c",
+    "a fragment": "/a#b",
+    "a byte beyond ASCII": "/caf\xe9",
+    "a byte beyond ASCII as the parser hands it on": "/caf\udce9",
+    "a byte beyond ASCII in the query": "/a?caf\xe9",
+    "nothing": "",
+    "the asterisk": "*",
+    "a relative path": "a/b",
+    "an authority": "h.example:443",
+    "another scheme": "ftp://h/a",
+    "an absolute form without slashes": "http:/h/a",
+    "an absolute form without a host": "http:///a",
+    "an absolute form with only a query": "http://?a",
+    "a user in absolute form": "http://user@h/",
+    "a user and password in absolute form": "http://user:secret@h/",
+}
+
+
+@pytest.mark.parametrize(("raw", "target"), KEPT.values(), ids=KEPT)
+def test_targets_are_kept_byte_for_byte(raw, target):
+    """What has one reading is passed on as it is."""
+    assert target == parse_target("GET", raw)
+
+
+@pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED)
+def test_ambiguous_targets_are_refused(raw):
+    """What could be read in two ways is 400, and the detail quotes nothing of it."""
+    with pytest.raises(BadTarget) as caught:
+        parse_target("GET", raw)
+
+    assert (400, "bad-target") == (caught.value.status, caught.value.code)
+    assert "secret" not in caught.value.detail
+
+
+def test_options_asterisk_is_refused():
+    """`OPTIONS *` asks about the server as a whole; there is no one upstream to ask."""
+    with pytest.raises(BadTarget):
+        parse_target("OPTIONS", "*")
+
+
+def test_raw_non_ascii_is_told_to_encode():
+    """The person who typed an umlaut is told what to do."""
+    with pytest.raises(BadTarget, match="percent-encode it"):
+        parse_target("GET", "/\xfc")
+
+
+@pytest.mark.parametrize(("method", "close"), [("TRACE", False), ("CONNECT", True)])
+def test_tunnels_and_echoes_are_refused_whatever_the_target(method, close):
+    """TRACE would echo the credential; behind a refused CONNECT anything may follow."""
+    for raw in ("/", "*", "h:443", "/../"):
+        with pytest.raises(MethodDenied) as caught:
+            parse_target(method, raw)
+
+        assert (405, close) == (caught.value.status, caught.value.close)
+        assert (b"Allow", b"") in caught.value.fields
+
+
+AUTHORITIES = {
+    "a name": ("localhost", Authority("localhost", None)),
+    "a name and a port": ("h.example:8484", Authority("h.example", 8484)),
+    "a name in capitals": ("LocalHost", Authority("localhost", None)),
+    "one trailing dot": ("localhost.:1", Authority("localhost", 1)),
+    "only one trailing dot": ("localhost..", Authority("localhost.", None)),
+    "an empty port": ("localhost:", Authority("localhost", None)),
+    "an address": ("127.0.0.1:80", Authority("127.0.0.1", 80)),
+    "an IPv6 address": ("[::1]:80", Authority("::1", 80)),
+    "an IPv6 address in capitals": ("[FE80::1]", Authority("fe80::1", None)),
+    "an underscore, as container networks use it": ("key_bearer", Authority("key_bearer", None)),
+}
+
+NO_AUTHORITIES = {
+    "nothing": "",
+    "a path": "a/b",
+    "a user": "u@h",
+    "a space": "a b",
+    "a NUL": "a\0",
+    "a line break at the end": "a\n",
+    "two hosts": "a, b",
+    "a port that is no number": "a:b",
+    "a signed port": "a:+80",
+    "a port too large": "a:65536",
+    "a port of many digits": "a:000080",
+    "digits that are not ASCII": "a:\u0661",
+    "a bare IPv6 address": "::1",
+    "an open bracket": "[::1",
+    "a zone": "[fe80::1%25eth0]",
+    "a percent sign": "a%2eb",
+    "only a port": ":80",
+    "a name beyond ASCII": "\u212a.example",
+}
+
+
+@pytest.mark.parametrize(("text", "authority"), AUTHORITIES.values(), ids=AUTHORITIES)
+def test_authorities_are_folded(text, authority):
+    """Case, one trailing dot and brackets do not count."""
+    assert authority == parse_authority(text)
+
+
+@pytest.mark.parametrize("text", NO_AUTHORITIES.values(), ids=NO_AUTHORITIES)
+def test_what_is_no_authority_is_refused(text):
+    """A Host field that two parsers could split differently is 400."""
+    with pytest.raises(BadRequest):
+        parse_authority(text)

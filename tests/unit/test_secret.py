@@ -1,0 +1,157 @@
+"""The masked value: whatever shows values does not show it."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import logging
+import pickle
+import pprint
+import traceback
+from dataclasses import asdict
+
+import orjson
+import pytest
+
+from proxy.credentials.fixed import FixedCredential
+from proxy.observe.log import Log
+from proxy.secret import Secret, SecretError
+
+
+CANARY = "canary-4d1c9b"
+
+ACCEPTED = {
+    "a line": ("s3cret", b"s3cret"),
+    "a line with its end": ("s3cret\n", b"s3cret"),
+    "a line with an end of DOS": ("s3cret\r\n", b"s3cret"),
+    "spaces stay": (" s3 cret ", b" s3 cret "),
+    "latin-1": ("caf\xe9\xff", b"caf\xe9\xff"),
+}
+REFUSED = {
+    "nothing": "",
+    "an empty line": "\n",
+    "an empty line of DOS": "\r\n",
+    "two lines": f"{CANARY}\n{CANARY}",
+    "two ends": f"{CANARY}\n\n",
+    "a carriage return alone": f"{CANARY}\r",
+    "a carriage return within": f"{CANARY}\r{CANARY}",
+    "a NUL": f"{CANARY}\0",
+    "beyond latin-1": f"{CANARY}\u0100",
+    "what an environment holds that is not UTF-8": f"{CANARY}\udcff",
+}
+
+
+@pytest.mark.parametrize(("text", "value"), ACCEPTED.values(), ids=ACCEPTED)
+def test_a_secret_is_one_line(text, value):
+    """One end of line is dropped, for files end with one."""
+    assert value == Secret(text).reveal()
+
+
+@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
+def test_anything_else_is_refused_without_being_told(text):
+    """Neither by the exception nor by those behind it."""
+    with pytest.raises(SecretError) as caught:
+        Secret(text)
+
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def fail_about(value):
+    """Raise an exception that holds a value."""
+    raise ValueError(value)
+
+
+def raised(value):
+    """Return the traceback of an exception about a value, with the variables of its frames."""
+    with pytest.raises(ValueError) as caught:
+        fail_about(value)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    return "".join(traceback.format_exception(caught.value)) + "".join(shown.format())
+
+
+def logged(value):
+    """Return a line of the standard library's logging."""
+    stream = io.StringIO()
+    record = logging.LogRecord("n", logging.INFO, "p", 1, "%s %r", (value, value), None)
+    logging.StreamHandler(stream).emit(record)
+    return stream.getvalue()
+
+
+def told(form, value):
+    """Return lines of our own log."""
+    stream = io.BytesIO()
+    log = Log(form=form, stream=stream)
+    log.events.info("event", value=value, nested=[{"value": value}])
+    log.request({"value": value})
+    log.flush()
+    return stream.getvalue().decode()
+
+
+SHOWING = {
+    "repr": repr,
+    "str": str,
+    "ascii": ascii,
+    "format": "{}".format,
+    "an f-string with all conversions": lambda v: f"{v} {v!r} {v!s} {v!a}",
+    "the percent sign": lambda v: "%s %r" % (v, v),  # noqa: UP031 -- it is what is tried
+    "a list": lambda v: str([v]),
+    "a dictionary": lambda v: str({"v": v}),
+    "pprint": pprint.pformat,
+    "a frozen dataclass that holds it": lambda v: repr(FixedCredential("n", (v,))),
+    "json with repr": lambda v: json.dumps({"v": v}, default=repr),
+    "json with str": lambda v: json.dumps({"v": v}, default=str),
+    "orjson with repr": lambda v: orjson.dumps({"v": v}, default=repr).decode(),
+    "a traceback": raised,
+    "logging": logged,
+    "our log as JSON": lambda v: told("json", v),
+    "our log on a console": lambda v: told("console", v),
+}
+
+
+@pytest.mark.parametrize("show", SHOWING.values(), ids=SHOWING)
+def test_nothing_that_shows_values_shows_a_secret(show):
+    """A plain text is shown by the same means, so the test could fail."""
+    assert CANARY in show(CANARY)
+    assert CANARY not in show(Secret(CANARY))
+    assert "Secret(********)" in show(Secret(CANARY))
+
+
+REFUSING = {
+    "json": json.dumps,
+    "orjson": orjson.dumps,
+    "pickle": pickle.dumps,
+    "pickle, the oldest way": lambda v: pickle.dumps(v, protocol=0),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "asdict of a dataclass that holds it": lambda v: asdict(FixedCredential("n", (v,))),
+    "hash": hash,
+    "bytes": bytes,
+    "vars": vars,
+    "iteration": iter,
+    "a format specification": lambda v: format(v, ">40"),
+    "joining": "".join,
+}
+
+
+@pytest.mark.parametrize("use", REFUSING.values(), ids=REFUSING)
+def test_what_would_copy_a_secret_is_refused(use):
+    """With an error that does not tell it either."""
+    with pytest.raises(TypeError) as caught:
+        use(Secret(CANARY))
+
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_pickle_and_json_do_show_a_plain_text():
+    """The control of the test above."""
+    assert CANARY.encode() in pickle.dumps(CANARY)
+    assert CANARY in json.dumps(CANARY)
+
+
+def test_secrets_are_compared_by_value():
+    """That is how rotation is seen; a text is never equal to a secret."""
+    assert Secret("a") == Secret("a\n")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
