@@ -17,7 +17,7 @@ from proxy.config.addresses import TcpAddress
 from proxy.config.errors import ConfigError
 from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
-from proxy.process.loop import new_loop
+from proxy.process.loop import calm_gc, new_loop
 from proxy.process.service import Service
 
 
@@ -119,6 +119,7 @@ async def _serve(config: Config, log: Log) -> None:
     async with await Service.start(config, os.environ, log) as service:
         for warning in (*service.provisioned.warnings, *exposure(config)):
             log.events.warning("configuration", detail=warning)
+        calm_gc()
         announce(service)
         await stop.wait()
         log.events.info("draining", connections=service.connections)

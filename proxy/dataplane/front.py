@@ -136,42 +136,30 @@ class ClientConnection(RequestHandler):
 
     async def start(self) -> None:
         """Serve the requests of this connection, one after another; its one task runs this."""
+        handler = self._front.handler
         while not self._force_close:
             if not self._messages:
-                await self._next_request()
+                self._waiter = self._loop.create_future()
+                await self._waiter
+                self._waiter = None
             message, payload = self._next_message()
             if not isinstance(message, RawRequestMessage):
                 self._refuse(message.exc)
                 await self._linger()
                 break
-            keep = await self._serve(ClientRequest(message, payload, self), message)
+            request = ClientRequest(message, payload, self)
+            self._current_request = cast("Any", request)
+            entrance = self._entered(message)
+            keep = await handler.handle(request.head(), request, entrance, self.peer, request)
+            self._current_request = None
             if not payload.is_eof():
                 await self._linger()
                 break
             if not keep or self._force_close:
                 break
-            if self.writing_paused:
-                # Else a client that asks and does not read would have its answers pile up here.
-                await self._drain_helper()
             self._await_next()
         if self.transport is not None:
             self.transport.close()
-
-    async def _serve(self, request: ClientRequest, message: RawRequestMessage) -> bool:
-        self._current_request = cast("Any", request)
-        try:
-            return await self._front.handler.handle(
-                request.head(), request, self._entered(message), self.peer, request
-            )
-        finally:
-            self._current_request = None
-
-    async def _next_request(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def _next_message(self) -> tuple[Any, StreamReader]:
         message, payload = self._messages.popleft()

@@ -117,7 +117,10 @@ class Handler:
             await relay(exchange, client, head, mount, record, sandbox=sandbox)
         finally:
             record.bytes_in = upload.size
-            await exchange.close()
+            if upload.complete:
+                exchange.release()
+            else:
+                await exchange.abandon()
 
     def _answer_reserved(self, head: Head, target: Target, client: Client, record: Record) -> None:
         record.quiet = True

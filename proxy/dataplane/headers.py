@@ -8,6 +8,7 @@ Each spelling is judged once and remembered.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
@@ -110,6 +111,7 @@ def fold(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def fold_bytes(name: bytes) -> str:
     """Return a field's name, as it came, folded."""
     return fold(name.decode("latin-1"))
@@ -171,8 +173,8 @@ class RequestRules:
         asked = frozenset(map(fold_parameter, stripping.parameters))
         always = frozenset(map(fold_parameter, stripping.injected_parameters))
         self._parameters = (CLIENT_CREDENTIAL_PARAMETERS - kept) | asked | always
-        self._host = b"Host: " + origin.authority.encode("ascii") + b"\r\n"
         self._origin = str(origin).encode("ascii")
+        self._host = b"Host: " + origin.authority.encode("ascii") + b"\r\n"
         self._set = b"".join(name + b": " + value + b"\r\n" for name, value in set_fields)
         self._forwarding = forwarding
 
@@ -200,26 +202,26 @@ class RequestRules:
         """
         fates = self._fates
         kept: list[Field] = []
-        marked: list[Field] = []
+        stripped: list[str] = []
+        named: list[bytes] = []
         for field in head.fields:
             fate = fates[field[0]]
             if fate == KEEP:
                 kept.append(field)
-            elif fate != DROP:
-                marked.append(field)
-        stripped: list[str] = []
-        if marked:
-            stripped = [fold_bytes(name) for name, _ in marked if fates[name] == CREDENTIAL]
-            named = [value for name, value in marked if fates[name] == CONNECTION]
-            kept = _without_named(kept, named) if named else kept
+            elif fate == CREDENTIAL:
+                stripped.append(fold_bytes(field[0]))
+            elif fate == CONNECTION:
+                named.append(field[1])
+        if named:
+            kept = _without_named(kept, named)
         if ours:
             kept = [(n, self._origin if n.lower() == b"origin" else value) for n, value in kept]
         lines = [b"%b: %b\r\n" % field for field in kept]
-        lines.append(_framing(head))
+        if head.chunked or head.length is not None:
+            lines.append(_framing(head))
         if self._forwarding is not None:
             lines.append(self._forwarding.lines(head, entrance, peer))
-        lines.append(self._set)
-        return self._host + b"".join(lines), stripped
+        return b"%b%b%b" % (self._host, b"".join(lines), self._set), stripped
 
     def query(self, query: str | None) -> tuple[str | None, list[str]]:
         """Return the query without credentials, byte for byte otherwise, and the names stripped.
@@ -245,7 +247,7 @@ def _framing(head: Head) -> bytes:
     """Return the field that frames the body as the parser has read it, whatever was sent."""
     if head.chunked:
         return b"Transfer-Encoding: chunked\r\n"
-    return b"" if head.length is None else b"Content-Length: %d\r\n" % head.length
+    return b"Content-Length: %d\r\n" % head.length if head.length is not None else b""
 
 
 _NEVER_NAMED: Final = frozenset({"host"}) | FRAMING

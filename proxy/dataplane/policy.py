@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-# A path without any of these has one reading.
-_AMBIGUOUS: Final = ("%", ";", "//")
 _PARAMETERS: Final = re.compile(rb";[^/]*")
 _SLASHES: Final = re.compile(rb"/{2,}")
 
@@ -111,7 +109,7 @@ def readings(path: str) -> tuple[bytes, ...]:
     take place behind the first.
     """
     raw = path.encode("ascii", "surrogateescape")
-    if not any(mark in path for mark in _AMBIGUOUS):
+    if not ("%" in path or ";" in path or "//" in path):
         return (raw.rstrip(b"/").lower() or b"/",)
     found: dict[bytes, None] = {}
     for text in _stages(raw):

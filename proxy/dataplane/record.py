@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from proxy.observe.log import now
+
 
 if TYPE_CHECKING:
     from proxy.dataplane.model import Head, Peer, Route
@@ -21,8 +23,21 @@ class Record:
     """
 
     __slots__ = (
-        "_head", "_peer", "_sent_at", "_started_at", "_upstream_ms", "bytes_in", "bytes_out",
-        "cause", "close", "error", "quiet", "request_id", "route", "status", "stripped",
+        "_answered_at",
+        "_head",
+        "_peer",
+        "_sent_at",
+        "_started_at",
+        "bytes_in",
+        "bytes_out",
+        "cause",
+        "close",
+        "error",
+        "quiet",
+        "request_id",
+        "route",
+        "status",
+        "stripped",
     )  # fmt: skip
 
     def __init__(self, request_id: str, head: Head, peer: Peer) -> None:
@@ -30,7 +45,7 @@ class Record:
         self._peer = peer
         self._started_at = perf_counter()
         self._sent_at = 0.0
-        self._upstream_ms: float | None = None
+        self._answered_at = 0.0
         self.request_id = request_id
         self.route: Route | None = None
         self.status = 0
@@ -50,31 +65,40 @@ class Record:
 
     def answered(self) -> None:
         """End it: the upstream's head has come."""
-        self._upstream_ms = round((perf_counter() - self._sent_at) * 1000, 2)
+        self._answered_at = perf_counter()
 
     def tell(self, log: Log) -> None:
         """Write the line."""
         if self.quiet:
             return
         route = self.route
-        credential = None if route is None else route.credential
-        path = self._head.target.partition("?")[0]
+        credential = None if route is None else route.injector.credential
+        head = self._head
+        path = head.target.partition("?")[0]
         log.request(
             {
+                "ts": now(),
+                "level": "info",
+                "event": "request",
                 "request_id": self.request_id,
                 "client": self._peer.address,
                 "route": None if route is None else route.name,
-                "method": self._head.method,
+                "method": head.method,
                 "path": path if path.isascii() else ascii(path)[1:-1],
                 "status": self.status,
                 "error": self.error,
                 "cause": self.cause,
                 "bytes_in": self.bytes_in,
                 "bytes_out": self.bytes_out,
-                "ms": round((perf_counter() - self._started_at) * 1000, 2),
-                "upstream_ms": self._upstream_ms,
+                "ms": _ms(self._started_at, perf_counter()),
+                "upstream_ms": _ms(self._sent_at, self._answered_at) if self._answered_at else None,
                 "credential": None if credential is None else credential.name,
                 "credential_state": None if credential is None else credential.state,
                 "stripped": self.stripped,
             }
         )
+
+
+def _ms(start: float, end: float) -> float:
+    # Cut off after two places without round(), which works on decimal digits.
+    return int((end - start) * 100_000) / 100

@@ -39,7 +39,11 @@ async def relay(
         UpstreamError: there is no final head (nothing has been written then), or the body broke
             off (the client's connection has been aborted then).
     """
-    answer = await _final_head(exchange, client, head, mount)
+    answer = exchange.head
+    if answer.status < _FIRST_FINAL:
+        answer = await _final_head(exchange, client, head, mount)
+    if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
+        raise ProtocolViolation("407: the upstream takes itself for a proxy")
     record.answered()
     unmeasured = not answer.bodiless and answer.length is None
     chunked = unmeasured and not head.http10
@@ -73,8 +77,6 @@ async def _final_head(exchange: Exchange, client: Client, head: Head, mount: Mou
         if asked and not head.http10:
             client.write(_interim_bytes(answer, mount))
         answer = await exchange.response.head()
-    if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
-        raise ProtocolViolation("407: the upstream takes itself for a proxy")
     return answer
 
 

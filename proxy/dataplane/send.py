@@ -20,47 +20,59 @@ IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class Exchange:
-    """A request that has been written and its answer, which has begun.
+    """A request that has been written, and its answer.
+
+    Args:
+        pool: where the connection is from.
+        connection: free for one exchange.
+        opening: the request's head, with what of the body goes with it.
+        method: of the request.
+        upload: carries the rest of the body.
 
     Attributes:
         response: the answer.
-        head: its first head, an informational one perhaps.
+        head: its first head, an informational one perhaps; set by `send`.
     """
 
     __slots__ = ("_connection", "_pool", "_upload", "head", "response")
 
+    head: ResponseHead
+
     def __init__(
-        self, pool: Pool, connection: Connection, request: Outbound, upload: Upload
+        self, pool: Pool, connection: Connection, opening: bytes, method: str, upload: Upload
     ) -> None:
         self._pool = pool
         self._connection = connection
         self._upload = upload
-        self.head: ResponseHead
         self.response: Response = connection.begin(
-            request.head + upload.at_hand(), to_head=request.method == "HEAD"
+            opening, to_head=method == "HEAD", whole=upload.complete
         )
-        upload.start(connection)
+        if not upload.complete:
+            upload.start(connection)
 
     @property
     def sent(self) -> bool:
         """Whether the whole request has been written."""
         return self._upload.complete
 
-    async def close(self) -> None:
+    def release(self) -> None:
         """End the exchange: the connection goes back to its pool if both messages are complete.
 
         Whatever else the reason, the upstream sees the connection close: it must neither go on
         working for a client that has left nor take half a request for a whole one.
         """
+        self._pool.release(self._connection, self.response, sent=self._upload.complete)
+
+    async def abandon(self) -> None:
+        """End an exchange whose request is still on its way."""
         try:
-            if not self._upload.complete:
-                await self._upload.stop()
+            await self._upload.stop()
         finally:
-            self._pool.release(self._connection, self.response, sent=self._upload.complete)
+            self.release()
 
 
 async def send(pool: Pool, request: Outbound, upload: Upload) -> Exchange:
-    """Write the request and return the exchange once a head has come; the caller closes it.
+    """Write the request and return the exchange once a head has come; the caller ends it.
 
     A kept connection may be closed by the upstream just when the request is written. Then an
     idempotent request whose body is at hand is sent once more, on a new connection; any other
@@ -71,27 +83,23 @@ async def send(pool: Pool, request: Outbound, upload: Upload) -> Exchange:
         Refusal: of the client's body.
     """
     connection = pool.reuse()
-    if connection is not None:
+    kept = connection is not None
+    while True:
+        opening = request.head + upload.at_hand()
+        if connection is None:
+            connection = await pool.connect()
+        exchange = Exchange(pool, connection, opening, request.method, upload)
         try:
-            return await _attempt(pool, connection, request, upload)
-        except Dropped as error:
-            repeatable = request.method in IDEMPOTENT and upload.repeatable
-            if not (error.unanswered and repeatable):
+            exchange.head = await exchange.response.head()
+        except BaseException as error:
+            await exchange.abandon()
+            if not (kept and _may_repeat(error, request, upload)):
                 raise
-    return await _attempt(pool, await pool.connect(), request, upload)
+            connection, kept = None, False
+        else:
+            return exchange
 
 
-async def _attempt(
-    pool: Pool, connection: Connection, request: Outbound, upload: Upload
-) -> Exchange:
-    try:
-        exchange = Exchange(pool, connection, request, upload)
-    except BaseException:
-        pool.release(connection, None, sent=False)
-        raise
-    try:
-        exchange.head = await exchange.response.head()
-    except BaseException:
-        await exchange.close()
-        raise
-    return exchange
+def _may_repeat(error: BaseException, request: Outbound, upload: Upload) -> bool:
+    unanswered = isinstance(error, Dropped) and error.unanswered
+    return unanswered and request.method in IDEMPOTENT and upload.repeatable

@@ -62,9 +62,7 @@ class Upload:
 
     def start(self, connection: Connection) -> None:
         """Carry the rest of the body to a connection that the head has been written to."""
-        if self._body is None or self.complete:
-            connection.request_sent()
-        else:
+        if self._body is not None:
             carry = self._carry(self._body, connection)
             self._task = asyncio.get_running_loop().create_task(carry)
 

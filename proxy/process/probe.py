@@ -76,8 +76,7 @@ async def _ask(route: Route, path: str) -> int:
     request = assemble("GET", path, None, lines, route.injector.inject())
     connection = await route.pool.connect()
     try:
-        response = connection.begin(request.head, to_head=False)
-        connection.request_sent()
+        response = connection.begin(request.head, to_head=False, whole=True)
         answer = await response.head()
         while answer.status < _FIRST_FINAL:
             answer = await response.head()

@@ -73,10 +73,10 @@ class Connection(asyncio.Protocol):
 
     # The exchange.
 
-    def begin(self, request: bytes, *, to_head: bool) -> Response:
-        """Write the first bytes of a request and return its answer to be."""
+    def begin(self, request: bytes, *, to_head: bool, whole: bool) -> Response:
+        """Write the first bytes of a request, or the whole, and return its answer to be."""
         self.response = response = Response(self._loop, self, to_head=to_head)
-        self._extend(self._timeouts.idle)
+        self._extend(self._timeouts.response if whole else self._timeouts.idle)
         self.write(request)
         if self._transport is None:
             # Nobody would ever end the wait.
@@ -113,13 +113,11 @@ class Connection(asyncio.Protocol):
         """End the exchange; True: the connection may serve another one."""
         response, self.response = self.response, None
         self.used = True
-        return (
-            response is not None
-            and response.complete
-            and response.keep_alive
-            and not response.surplus
-            and not self.closed
-        )
+        if response is None:
+            return False
+        response.end()
+        fit = response.complete and response.keep_alive and not response.surplus
+        return fit and not self.closed
 
     def rest(self, response: Response) -> None:
         """Wait for the next exchange for as long as the upstream is likely to.

@@ -14,6 +14,7 @@ from proxy.upstream.errors import ConnectTimeout, PoolExhausted, TlsFailure, Unr
 
 
 if TYPE_CHECKING:
+    from proxy.upstream.errors import UpstreamError
     from proxy.upstream.origin import Origin
     from proxy.upstream.response import Response
     from proxy.upstream.sweep import Sweep
@@ -186,21 +187,26 @@ class Pool:
                 )
         except TimeoutError:
             raise ConnectTimeout(f"{origin} did not accept within the limit") from None
-        except ssl.SSLCertVerificationError as error:
-            raise TlsFailure(f"{origin}: {error}", error="tls_certificate_error") from error
-        except ssl.SSLError as error:
-            raise TlsFailure(f"{origin}: {error}", error="tls_protocol_error") from error
-        except socket.gaierror as error:
-            raise Unreachable(f"{origin}: {error}", error="dns_error") from error
-        except (ConnectionResetError, ConnectionAbortedError) as error:
-            if tls is None:
-                raise Unreachable(f"{origin}: {error!r}") from error
-            raise TlsFailure(f"{origin}: {error!r}", error="tls_protocol_error") from error
         except OSError as error:
-            raise Unreachable(f"{origin}: {error!r}") from error
+            raise _translated(error, origin, tls=tls is not None) from error
         if not connection.closed:
             self._open.add(connection)
         return connection
 
     def _make(self) -> Connection:
         return Connection(self._loop, self, self._sweep, self.endpoint.timeouts)
+
+
+def _translated(error: OSError, origin: Origin, *, tls: bool) -> UpstreamError:
+    """Return what a failed attempt to connect means to a client; ssl.SSLError is an OSError."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return TlsFailure(f"{origin}: {error}", error="tls_certificate_error")
+        case ssl.SSLError():
+            return TlsFailure(f"{origin}: {error}", error="tls_protocol_error")
+        case socket.gaierror():
+            return Unreachable(f"{origin}: {error}", error="dns_error")
+        case ConnectionResetError() | ConnectionAbortedError() if tls:
+            return TlsFailure(f"{origin}: {error!r}", error="tls_protocol_error")
+        case _:
+            return Unreachable(f"{origin}: {error!r}")

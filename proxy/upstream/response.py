@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -105,7 +105,7 @@ class Response:
         self._flow = flow
         self._to_head = to_head
         # One parser an answer: a parser kept for the next one would carry its state over.
-        self._parser = HttpResponseParser(self)
+        self._parser: Any = HttpResponseParser(self)
         self._heads: list[ResponseHead] = []
         self._pieces: list[bytes] = []
 
@@ -152,16 +152,14 @@ class Response:
         self._pieces = []
         return b"".join(pieces)
 
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+    def _wait(self) -> asyncio.Future[None]:
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # What the connection calls.
 
@@ -196,6 +194,10 @@ class Response:
         if not self.complete and self.failure is None:
             self.failure = error
             self._wake()
+
+    def end(self) -> None:
+        """Let go of the parser, which holds this: else each answer would wait for the collector."""
+        self._parser = None
 
     def _violation(self, cause: str) -> None:
         if self.complete:

@@ -1,0 +1,1 @@
+"""What the tests with real tools stand on: the command, stand-ins beside it, nginx, /etc/hosts."""

@@ -1,0 +1,171 @@
+"""The commands' exit statuses and sentences, on every kind of wrong input."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+
+import pytest
+
+from proxy import __version__
+from proxy.standins.carbonregistry import Carbonregistry
+from proxy.standins.carbonregistry_data import GRANTS
+from proxy.standins.microreact import USER_TOKEN, Microreact
+from tests.integration.rig.command import invoke
+from tests.integration.rig.proxy import one_route
+
+
+pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Let commands find no configuration but the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KEYBEARER_CONFIG", raising=False)
+    monkeypatch.delenv("MICROREACT_ACCESS_TOKEN", raising=False)
+
+
+def written(path, config):
+    """Write a configuration file."""
+    (path / "config.yaml").write_text(json.dumps(config))
+
+
+ROUTE = "routes:\n  a: {upstream: 'https://a.example', credential: none}\n"
+BAD = {
+    "empty": (b"", "config.yaml: is empty"),
+    "binary": (b"\x00\xff\xfe\x00", "config.yaml: "),
+    "no YAML": (b"routes: [", "config.yaml:2:1: "),
+    "cyclic": (b"a: &a {b: *a}\n", "config.yaml:1:"),
+    "unknown key": (b"lisen: x\n" + ROUTE.encode(), "config.yaml:1:1: lisen: "),
+    "duplicate key": (ROUTE.encode() + b"routes: {}\n", "config.yaml:3:1: routes: "),
+    "missing variable": (
+        b"routes:\n  a: {upstream: 'https://a.example', credential: {bearer: {env: ABSENT}}}\n",
+        "config.yaml:2:",
+    ),
+    "missing file": (
+        b"routes:\n  a: {upstream: 'https://a.example', credential: {bearer: {file: absent}}}\n",
+        "config.yaml:2:",
+    ),
+    "tie": (
+        ROUTE.encode() + b"  b: {upstream: 'https://b.example', credential: none, path: /a}\n",
+        "config.yaml:3:",
+    ),
+    "upstream with a path": (
+        b"routes:\n  a: {upstream: 'https://a.example/v1', credential: none}\n",
+        "config.yaml:2:",
+    ),
+    "plain http": (
+        b"routes:\n  a: {upstream: 'http://a.example', credential: none}\n",
+        "config.yaml:2:",
+    ),
+    "open listener": (b"listen: 0.0.0.0:8484\n" + ROUTE.encode(), "config.yaml:1:9: listen"),
+}
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize(("text", "told"), BAD.values(), ids=BAD)
+def test_a_wrong_configuration_is_exit_2(tmp_path, text, told, command):
+    """One or two lines with file, line and key; no trace, nothing on stdout."""
+    (tmp_path / "config.yaml").write_bytes(text)
+    # What a source holds is no business of a check that sends nothing.
+    probe = ["--probe"] if command == "check" and b"absent" in text.lower() else []
+
+    status, out, err = invoke(command, *probe)
+
+    assert (2, "") == (status, out)
+    assert err.startswith(told), err
+    assert 1 <= len(err.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("args", "status"),
+    [
+        (["run"], 2),
+        (["run", "-c", "absent.yaml"], 2),
+        (["run", "-c", "."], 2),
+        (["run", "--preset", "nothing"], 2),
+        (["run", "--preset", "microreact"], 2),
+        (["run", "--upstream", "https://a.example"], 2),
+        (["run", "--bearer-env", "X"], 2),
+        (["run", "-c", "x", "--preset", "microreact"], 2),
+        (["run", "--upstream", "https://a.example/v1", "--bearer-env", "PATH"], 2),
+        (["run", "--port", "70000"], 2),
+        (["nonsense"], 2),
+        (["check"], 2),
+        (["healthcheck"], 2),
+        ([], 2),
+    ],
+)
+def test_a_wrong_call_is_exit_2(args, status):
+    """A sentence on stderr, never a trace."""
+    done, out, err = invoke(*args)
+
+    assert (status, "") == (done, out)
+    assert err.strip()
+    assert "Traceback" not in err
+
+
+def test_the_version_is_told():
+    """`--version` is one line."""
+    assert (0, f"keybearer {__version__}\n", "") == invoke("--version")
+
+
+async def test_healthcheck_tells_whether_it_is_ready(start, upstream, tmp_path):
+    """0 and 1, over TCP and a unix socket; nobody there, and a draining one, are 1."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    results = []
+    for listen in (f"localhost:{port}", f"unix:{tmp_path}/kb.sock"):
+        config = one_route(upstream.origin, listen="none") | {"listen": listen}
+        written(tmp_path, config)
+        results.append(await asyncio.to_thread(invoke, "healthcheck"))
+        proxy = await start(config)
+        results.append(await asyncio.to_thread(invoke, "healthcheck"))
+        proxy.service._handler.leaving = True
+        results.append(await asyncio.to_thread(invoke, "healthcheck"))
+
+    assert [1, 0, 1] * 2 == [status for status, _, _ in results]
+    assert ["", "ready\n", ""] * 2 == [out for _, out, _ in results]
+    assert "not ready" in results[2][2]
+
+
+@pytest.mark.parametrize(
+    ("preset", "token", "good", "hint"),
+    [
+        ("microreact", USER_TOKEN, True, "takes the credential (status 200)"),
+        ("microreact", "FAKE-wrong", False, "most likely the token is wrong (status 500)"),
+        ("carbonregistry", next(iter(GRANTS)), True, "takes the credential (status 200)"),
+        ("carbonregistry", "FAKE-wrong", False, "refuses the credential (status 401)"),
+    ],
+)
+async def test_check_asks_the_upstreams_whether_they_take_the_credentials(
+    tmp_path, monkeypatch, preset, token, good, hint
+):
+    """With a hint at what a failure means, and nothing but GETs sent."""
+    standin = Microreact() if preset == "microreact" else Carbonregistry()
+    async with standin:
+        route = {"preset": preset, "upstream": standin.url, "token": {"env": "T"}}
+        written(tmp_path, {"routes": {preset: route}})
+        monkeypatch.setenv("T", token)
+        status, out, _ = await asyncio.to_thread(invoke, "check", "--probe")
+        same, machine, _ = await asyncio.to_thread(invoke, "check", "--probe", "--json")
+
+    assert (0 if good else 1) == status == same
+    assert hint in out
+    assert good is json.loads(machine)["ok"]
+    assert {"GET"} == {each.method for each in standin.received}
+
+
+def test_check_tells_an_upstream_that_is_not_there(tmp_path, monkeypatch):
+    """Exit 1: the configuration is right."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    written(tmp_path, one_route(f"http://127.0.0.1:{port}"))
+    monkeypatch.setenv("TOKEN", "FAKE")
+
+    status, out, _ = invoke("check", "--probe")
+
+    assert 1 == status
+    assert "connection_refused" in out

@@ -1,0 +1,125 @@
+"""The real `keybearer run`, in a process of its own: what it prints, its signals, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+
+import pytest
+
+from proxy.standins.microreact import USER_TOKEN, Microreact
+from tests.integration.rig.command import finished, ready
+from tests.integration.rig.proxy import get, one_route
+from tests.integration.rig.raw import Client
+
+
+# The loop of the test is not the command's.
+pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
+
+
+def written(path, config):
+    """Write a configuration file."""
+    (path / "config.yaml").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_run_says_where_it_listens_and_ends_with_0(upstream, tmp_path, number):
+    """One line a listener, one a route, `ready`; logs go to stderr."""
+    sock = tmp_path / "kb.sock"
+    config = one_route(upstream.origin) | {"listen": ["localhost:0", f"unix:{sock}"]}
+    written(tmp_path, config)
+    async with ready(cwd=tmp_path, TOKEN="FAKE") as command:  # noqa: S106
+        async with await Client.connect(command.ports[0]) as client:
+            answer = await client.ask(get())
+        command.process.send_signal(number)
+        status, err = await command.end()
+
+    first, second, own = command.ports
+    assert (200, 0) == (answer.status, status)
+    assert first == second
+    assert [
+        f"listening http://127.0.0.1:{first}",
+        f"listening http://[::1]:{first}",
+        f"listening unix:{sock}",
+        f"listening http://127.0.0.1:{own}",
+        f"route api http://127.0.0.1:{own} -> {upstream.origin} (credential ready)",
+        "ready",
+    ] == command.out.splitlines()
+    events = [json.loads(line)["event"] for line in err.splitlines()]
+    assert ["configuration", "request", "draining", "stopped"] == events
+    assert not sock.exists()
+
+
+async def test_a_second_signal_ends_it_now(serve, tmp_path):
+    """Whatever is under way."""
+    upstream = await serve(None)
+    written(tmp_path, one_route(upstream.origin))
+    async with ready(cwd=tmp_path, TOKEN="FAKE") as command:  # noqa: S106
+        async with await Client.connect(command.ports[0]) as client:
+            client.send(get())
+            await upstream.asked()
+            command.process.terminate()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await command.process.wait()
+            command.process.terminate()
+            status, err = await command.end()
+            await client.ended()
+
+    assert 0 == status
+    assert '"stopped"' in err
+
+
+async def test_another_port_by_option(upstream, tmp_path):
+    """`--port 0` instead of the file's."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = one_route(upstream.origin, listen="none")
+        written(tmp_path, config | {"listen": f"127.0.0.1:{taken.getsockname()[1]}"})
+        async with ready("--port", "0", cwd=tmp_path, TOKEN="FAKE") as command:  # noqa: S106
+            async with await Client.connect(command.ports[0]) as client:
+                assert 200 == (await client.ask(get())).status
+
+
+async def test_a_port_in_use_is_exit_1(upstream, tmp_path):
+    """A failure while running, not of the configuration; one line, no trace."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        written(tmp_path, one_route(upstream.origin) | {"listen": f"127.0.0.1:{port}"})
+        done = await finished("run", cwd=tmp_path, TOKEN="FAKE")  # noqa: S106
+
+    assert (1, "") == (done.returncode, done.stdout)
+    [line] = done.stderr.splitlines()
+    assert f"127.0.0.1:{port}" in line
+
+
+async def test_run_without_a_file_mounts_one_api_at_the_root(upstream, tmp_path):
+    """`--upstream` with a variable or a file; `--access-token-…` or `--bearer-…`."""
+    (tmp_path / "token").write_text("FAKE-of-a-file\n")
+    args = ["--upstream", upstream.origin, "--port", "0"]
+    for options in (["--bearer-env", "T"], ["--access-token-file", "token"]):
+        async with ready(*args, *options, cwd=tmp_path, T="FAKE-of-env") as command:
+            async with await Client.connect(command.ports[0]) as client:
+                await client.ask(get("/any/path?q"))
+            command.process.terminate()
+            assert 0 == (await command.end())[0]
+
+    first, second = upstream.requests
+    assert (b"/any/path?q", b"Bearer FAKE-of-env") == (first.target, first.one(b"Authorization"))
+    assert (b"FAKE-of-a-file", None) == (second.one(b"Access-Token"), second.one(b"Authorization"))
+
+
+async def test_run_with_a_preset_needs_no_more_than_its_variable(tmp_path):
+    """The preset names origin, scheme and variable; an upstream given beside it is used instead."""
+    async with Microreact() as microreact:
+        args = ["--preset", "microreact", "--upstream", microreact.url, "--port", "0"]
+        environ = {"MICROREACT_ACCESS_TOKEN": USER_TOKEN}
+        async with ready(*args, cwd=tmp_path, **environ) as command:
+            async with await Client.connect(command.ports[0]) as client:
+                projects = await client.ask(get("/api/user/projects"))
+                minting = await client.ask(get("/api/user/access-token"))
+
+    assert f"route microreact http://127.0.0.1:{command.ports[0]} " in command.out
+    assert (200, b"[]") == (projects.status, projects.body)
+    assert (403, "policy-denied") == (minting.status, minting.code)
