@@ -136,7 +136,6 @@ class ClientConnection(RequestHandler):
 
     async def start(self) -> None:
         """Serve the requests of this connection, one after another; its one task runs this."""
-        handler = self._front.handler
         while not self._force_close:
             if not self._messages:
                 self._waiter = self._loop.create_future()
@@ -149,14 +148,18 @@ class ClientConnection(RequestHandler):
                 break
             request = ClientRequest(message, payload, self)
             self._current_request = cast("Any", request)
-            entrance = self._entered(message)
-            keep = await handler.handle(request.head(), request, entrance, self.peer, request)
+            keep = await self._front.handler.handle(
+                request.head(), request, self._entered(message), self.peer, request
+            )
             self._current_request = None
             if not payload.is_eof():
                 await self._linger()
                 break
             if not keep or self._force_close:
                 break
+            if self.writing_paused:
+                # Else the answers of a client that asks and does not read would pile up here.
+                await self._drain_helper()
             self._await_next()
         if self.transport is not None:
             self.transport.close()

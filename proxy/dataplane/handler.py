@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.errors import InternalFault, Refusal, UpstreamRefused
@@ -111,7 +112,7 @@ class Handler:
         record.stripped = stripped + parameters
         request = assemble(head.method, path, query, fields, route.injector.inject())
         # Send, relay.
-        record.sent()
+        record.sent_at = perf_counter()
         exchange = await send(route.pool, request, upload)
         try:
             await relay(exchange, client, head, mount, record, sandbox=sandbox)

@@ -212,16 +212,19 @@ class RequestRules:
                 stripped.append(fold_bytes(field[0]))
             elif fate == CONNECTION:
                 named.append(field[1])
-        if named:
-            kept = _without_named(kept, named)
+        gone = _named_by(named) if named else ()
+        if gone:
+            kept = [field for field in kept if fold_bytes(field[0]) not in gone]
         if ours:
             kept = [(n, self._origin if n.lower() == b"origin" else value) for n, value in kept]
-        lines = [b"%b: %b\r\n" % field for field in kept]
-        if head.chunked or head.length is not None:
-            lines.append(_framing(head))
-        if self._forwarding is not None:
-            lines.append(self._forwarding.lines(head, entrance, peer))
-        return b"%b%b%b" % (self._host, b"".join(lines), self._set), stripped
+        parts = [self._host]
+        for name, value in kept:
+            parts += (name, b": ", value, b"\r\n")
+        parts += (_framing(head), self._told(head, entrance, peer), self._set)
+        return b"".join(parts), stripped
+
+    def _told(self, head: Head, entrance: Entrance, peer: Peer) -> bytes:
+        return b"" if self._forwarding is None else self._forwarding.lines(head, entrance, peer)
 
     def query(self, query: str | None) -> tuple[str | None, list[str]]:
         """Return the query without credentials, byte for byte otherwise, and the names stripped.
@@ -253,19 +256,16 @@ def _framing(head: Head) -> bytes:
 _NEVER_NAMED: Final = frozenset({"host"}) | FRAMING
 
 
-def _without_named(fields: list[Field], values: Iterable[bytes]) -> list[Field]:
-    """Return the fields without those that Connection names (RFC 9110 7.6.1).
+def _named_by(values: Iterable[bytes]) -> set[str]:
+    """Return the names that Connection fields list (RFC 9110 7.6.1), folded.
 
-    Host and the framing stay: naming them would take the destination or the end off the message.
+    Never Host and the framing: that would take the destination or the end off the message.
     """
     named: set[str] = set()
     for value in values:
         if value.lower() not in _PERSISTENCE:
             named.update(fold(name.strip(" \t")) for name in value.decode("latin-1").split(","))
-    named -= _NEVER_NAMED
-    if not named:
-        return fields
-    return [field for field in fields if fold_bytes(field[0]) not in named]
+    return named - _NEVER_NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,19 +323,24 @@ class ResponseRules:
         # On one origin for all routes this would let a script of one see the requests of all.
         return SHARED_ORIGIN if lower == "service-worker-allowed" else KEEP
 
-    def fields(self, head: ResponseHead, base: Base) -> list[bytes]:
-        """Return the field lines to send to the client, without framing and `Connection`."""
+    def lines(self, head: ResponseHead, base: Base) -> list[bytes]:
+        """Return the lines to send to the client, without their ends, framing and `Connection`."""
         fates = self._fates
-        kept: list[Field] = []
+        kept: list[bytes] = []
         named: list[bytes] = []
-        for field in head.fields:
-            fate = fates[field[0]]
+        for name, line in head.fields:
+            fate = fates[name]
             if fate == KEEP or (fate == SHARED_ORIGIN and not base.shared):
-                kept.append(field)
+                kept.append(line)
             elif fate == REWRITE:
-                kept.append((field[0], rewrite_field(*field, base)))
+                kept.append(b"%b: %b" % (name, rewrite_field(name, _value(name, line), base)))
             elif fate == CONNECTION:
-                named.append(field[1])
-        if named:
-            kept = _without_named(kept, named)
-        return [b"%b: %b\r\n" % field for field in kept]
+                named.append(_value(name, line))
+        gone = _named_by(named) if named else ()
+        if gone:
+            kept = [line for line in kept if fold_bytes(line.partition(b":")[0]) not in gone]
+        return kept
+
+
+def _value(name: bytes, line: bytes) -> bytes:
+    return line[len(name) + 1 :].strip(b" \t")

@@ -23,11 +23,10 @@ class Record:
     """
 
     __slots__ = (
-        "_answered_at",
         "_head",
         "_peer",
-        "_sent_at",
         "_started_at",
+        "answered_at",
         "bytes_in",
         "bytes_out",
         "cause",
@@ -36,6 +35,7 @@ class Record:
         "quiet",
         "request_id",
         "route",
+        "sent_at",
         "status",
         "stripped",
     )  # fmt: skip
@@ -44,8 +44,8 @@ class Record:
         self._head = head
         self._peer = peer
         self._started_at = perf_counter()
-        self._sent_at = 0.0
-        self._answered_at = 0.0
+        self.sent_at = 0.0
+        self.answered_at = 0.0
         self.request_id = request_id
         self.route: Route | None = None
         self.status = 0
@@ -58,14 +58,6 @@ class Record:
         """The connection ends behind the answer."""
         self.quiet = False
         """No line: whoever watches over the process asks every few seconds."""
-
-    def sent(self) -> None:
-        """Begin to measure the upstream's time."""
-        self._sent_at = perf_counter()
-
-    def answered(self) -> None:
-        """End it: the upstream's head has come."""
-        self._answered_at = perf_counter()
 
     def tell(self, log: Log) -> None:
         """Write the line."""
@@ -91,7 +83,7 @@ class Record:
                 "bytes_in": self.bytes_in,
                 "bytes_out": self.bytes_out,
                 "ms": _ms(self._started_at, perf_counter()),
-                "upstream_ms": _ms(self._sent_at, self._answered_at) if self._answered_at else None,
+                "upstream_ms": _ms(self.sent_at, self.answered_at) if self.answered_at else None,
                 "credential": None if credential is None else credential.name,
                 "credential_state": None if credential is None else credential.state,
                 "stripped": self.stripped,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from proxy.upstream.errors import ProtocolViolation
@@ -18,7 +19,8 @@ _CONTINUE: Final = 100
 _FIRST_FINAL: Final = 200
 _NO_CONTENT: Final = 204
 _PROXY_AUTHENTICATION_REQUIRED: Final = 407
-_SANDBOX: Final = b"Content-Security-Policy: sandbox allow-scripts allow-forms\r\n"
+_VERSION: Final = b"HTTP/1.1 "
+_SANDBOX: Final = b"Content-Security-Policy: sandbox allow-scripts allow-forms"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -40,11 +42,9 @@ async def relay(
             off (the client's connection has been aborted then).
     """
     answer = exchange.head
-    if answer.status < _FIRST_FINAL:
+    if answer.status < _FIRST_FINAL or answer.status == _PROXY_AUTHENTICATION_REQUIRED:
         answer = await _final_head(exchange, client, head, mount)
-    if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
-        raise ProtocolViolation("407: the upstream takes itself for a proxy")
-    record.answered()
+    record.answered_at = perf_counter()
     unmeasured = not answer.bodiless and answer.length is None
     chunked = unmeasured and not head.http10
     # Where the request is still coming in, what is left of it stands before the next one.
@@ -77,28 +77,29 @@ async def _final_head(exchange: Exchange, client: Client, head: Head, mount: Mou
         if asked and not head.http10:
             client.write(_interim_bytes(answer, mount))
         answer = await exchange.response.head()
+    if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
+        raise ProtocolViolation("407: the upstream takes itself for a proxy")
     return answer
 
 
 def _interim_bytes(answer: ResponseHead, mount: Mount) -> bytes:
-    lines = _without_length(mount.route.response.fields(answer, mount.base))
-    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (answer.status, answer.reason, b"".join(lines))
+    lines = _without_length(mount.route.response.lines(answer, mount.base))
+    return b"\r\n".join([_VERSION + answer.status_text, *lines, b"", b""])
 
 
 def _head_bytes(
     answer: ResponseHead, mount: Mount, *, chunked: bool, close: bool, sandbox: bool
 ) -> bytes:
-    lines = mount.route.response.fields(answer, mount.base)
+    lines = mount.route.response.lines(answer, mount.base)
     if answer.status == _NO_CONTENT:
         lines = _without_length(lines)
     if chunked:
-        lines.append(b"Transfer-Encoding: chunked\r\n")
+        lines.append(b"Transfer-Encoding: chunked")
     if sandbox:
         lines.append(_SANDBOX)
     if close:
-        lines.append(b"Connection: close\r\n")
-    lines.append(b"\r\n")
-    return b"HTTP/1.1 %d %b\r\n%b" % (answer.status, answer.reason, b"".join(lines))
+        lines.append(b"Connection: close")
+    return b"\r\n".join([_VERSION + answer.status_text, *lines, b"", b""])
 
 
 def _without_length(lines: list[bytes]) -> list[bytes]:

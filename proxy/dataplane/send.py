@@ -82,10 +82,10 @@ async def send(pool: Pool, request: Outbound, upload: Upload) -> Exchange:
         UpstreamError: no connection or no answer.
         Refusal: of the client's body.
     """
+    opening = request.head + upload.at_hand()  # may refuse the body: no connection is held yet
     connection = pool.reuse()
     kept = connection is not None
     while True:
-        opening = request.head + upload.at_hand()
         if connection is None:
             connection = await pool.connect()
         exchange = Exchange(pool, connection, opening, request.method, upload)
@@ -96,6 +96,7 @@ async def send(pool: Pool, request: Outbound, upload: Upload) -> Exchange:
             if not (kept and _may_repeat(error, request, upload)):
                 raise
             connection, kept = None, False
+            opening = request.head + upload.at_hand()
         else:
             return exchange
 

@@ -1,4 +1,8 @@
-"""Read one answer: llhttp's events become heads and pieces of body that a task can wait for."""
+"""Read one answer: heads as they were written, and pieces of body that a task can wait for.
+
+llhttp is the judge of what is HTTP and where the body ends. The lines of the head are kept as they
+came, to be relayed byte for byte; if they do not end where llhttp says, the answer is refused.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,8 @@ HIGH_WATER: Final = 256 * 1024
 """Bytes of body held before the upstream is read no more: about one read of asyncio's."""
 
 _FIRST_STATUS: Final = 100
+_VERSIONS: Final = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_ZERO: Final = ord("0")
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
 _BODILESS: Final = frozenset({204, 304})
@@ -40,24 +46,28 @@ class Flow(Protocol):
         ...
 
 
+Line = tuple[bytes, bytes]
+"""A field's name, and its whole line without the end, both as sent."""
+
+
 class ResponseHead:
     """Status line and fields of one answer, final or informational (1xx).
 
     Attributes:
         status: the code.
-        reason: the reason phrase, as sent.
-        fields: name and value of each field, as sent, in order.
+        status_text: what stands behind the version: the code, a space and the reason phrase.
+        fields: the lines, in order.
         length: the value of Content-Length, or None.
         chunked: the body is in chunks.
         bodiless: an answer to HEAD, a 1xx, 204 or 304: nothing follows the head.
     """
 
-    __slots__ = ("bodiless", "chunked", "fields", "length", "reason", "status")
+    __slots__ = ("bodiless", "chunked", "fields", "length", "status", "status_text")
 
-    def __init__(self) -> None:
-        self.status = 0
-        self.reason = b""
-        self.fields: list[tuple[bytes, bytes]] = []
+    def __init__(self, status: int, status_text: bytes) -> None:
+        self.status = status
+        self.status_text = status_text
+        self.fields: list[Line] = []
         self.length: int | None = None
         self.chunked = False
         self.bodiless = False
@@ -93,7 +103,7 @@ class Response:
     """Seconds the upstream says it keeps an idle connection."""
     failure: Exception | None = None
 
-    _current: ResponseHead
+    _raw = b""
     _final: ResponseHead | None = None
     _head_size = 0
     _size = 0
@@ -170,6 +180,7 @@ class Response:
             return
         self.started = True
         if self._final is None:
+            self._raw = self._raw + data if self._raw else data
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
@@ -179,7 +190,11 @@ class Response:
             self._violation(f"not HTTP/1.1: {error}")
         if self._final is None and self._head_size > MAX_HEAD_SIZE:
             self._violation(f"a head of more than {MAX_HEAD_SIZE} bytes")
-        self._wake()
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
 
     def feed_end(self) -> None:
         """Take note that the upstream has closed in order (FIN)."""
@@ -208,41 +223,35 @@ class Response:
     # What llhttp calls.
 
     def on_message_begin(self) -> None:
-        """A head begins; behind a complete answer it is nobody's."""
+        """Take note of a head; behind a complete answer it is nobody's."""
         if self.complete:
             self.surplus = True
-        else:
-            self._current = ResponseHead()
-
-    def on_status(self, reason: bytes) -> None:
-        """Take a piece of the reason phrase."""
-        if self._final is None:
-            self._current.reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field. Behind the final head it is a trailer, and those are dropped."""
-        if self._final is None:
-            self._current.fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Tell from the head how the body ends."""
+        """Cut the head off what has come, and tell from it how the body ends."""
         if self.complete or self.failure is not None:
             return
-        head = self._current
-        head.status = status = self._parser.get_status_code()
-        if status < _FIRST_STATUS:
-            self._violation(f"the status {status:03}")
-        elif status == _SWITCHING_PROTOCOLS:
-            self._violation("101 Switching Protocols, which was not asked for")
-        elif status < _FIRST_FINAL:
-            head.bodiless = True
-            self._heads.append(head)
-        elif self._read_framing(head):
+        parser = self._parser
+        status = parser.get_status_code()
+        raw = self._raw.lstrip(b"\r\n")  # llhttp forgives empty lines in front, as RFC 9112 2.2
+        end = raw.find(b"\r\n\r\n")
+        first, *lines = raw[:end].split(b"\r\n")
+        if end < 0 or not first.startswith(_VERSIONS) or not status >= _FIRST_STATUS:
+            self._violation("a status line or a head that is not HTTP/1.1")
+            return
+        head = ResponseHead(status, first[9:])
+        head.bodiless = self._to_head or status in _BODILESS or status < _FIRST_FINAL
+        if not self._read_fields(head, lines, http10=first[7] == _ZERO):
+            return
+        if status < _FIRST_FINAL:
+            self._raw = raw[end + 4 :]
+        else:
+            self._raw = b""
             self._final = head
-            self._heads.append(head)
-            self.keep_alive = self._parser.should_keep_alive()
+            self.keep_alive = parser.should_keep_alive()
             # llhttp knows nothing of HEAD and would wait for the body that the head announces.
             self.complete = head.bodiless
+        self._heads.append(head)
 
     def on_body(self, piece: bytes) -> None:
         """Take a piece of body."""
@@ -260,19 +269,23 @@ class Response:
         if self._final is not None and self.failure is None:
             self.complete = True
 
-    def _read_framing(self, head: ResponseHead) -> bool:
+    def _read_fields(self, head: ResponseHead, lines: list[bytes], *, http10: bool) -> bool:
         """Read length and coding; False: they contradict HTTP/1.1, and the answer has failed."""
-        version = self._parser.get_http_version()
-        if version not in ("1.1", "1.0"):
-            self._violation(f"HTTP/{version}")
-            return False
-        head.bodiless = self._to_head or head.status in _BODILESS
-        for name, value in head.fields:
+        fields = head.fields
+        for line in lines:
+            name, colon, value = line.partition(b":")
+            if not colon:
+                self._violation("a line of the head that is no field")
+                return False
+            fields.append((name, line))
             if len(name) in _LENGTHS and not self._read_field(head, name.lower(), value):
                 self._violation("a Transfer-Encoding other than chunked")
                 return False
-        if head.chunked and version == "1.0":
+        if head.chunked and http10:
             self._violation("a Transfer-Encoding in HTTP/1.0")
+            return False
+        if head.status == _SWITCHING_PROTOCOLS:
+            self._violation("101 Switching Protocols, which was not asked for")
             return False
         return True
 

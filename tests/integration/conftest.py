@@ -12,9 +12,13 @@ from tests.integration.rig.proxy import one_route, running
 from tests.integration.rig.upstream import Upstream
 
 
+# Stand-ins, and commands that bring their own loop.
+_ON_ONE_LOOP = ("test_standin", "test_commands", "test_run_command", "test_wire_observed")
+
+
 def pytest_asyncio_loop_factories(config, item):
     """Run a test of the proxy on uvloop and on asyncio's own loop."""
-    if item.path.name.startswith("test_standin"):
+    if item.path.name.startswith(_ON_ONE_LOOP):
         return {"asyncio": asyncio.new_event_loop}
     return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 

@@ -16,9 +16,6 @@ from tests.integration.rig.command import invoke
 from tests.integration.rig.proxy import one_route
 
 
-pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
-
-
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
     """Let commands find no configuration but the test's own."""

@@ -79,7 +79,9 @@ async def test_what_no_route_answers_for_is_404(start, upstream, target):
     assert [] == upstream.visits
 
 
-@pytest.mark.parametrize("host", ["a.localhost", "A.LocalHost:8484", "a.localhost.", "a.localhost:1"])
+@pytest.mark.parametrize(
+    "host", ["a.localhost", "A.LocalHost:8484", "a.localhost.", "a.localhost:1"]
+)
 async def test_a_virtual_host_is_the_upstreams_root(start, upstream, host):
     """Case, port and one trailing dot do not matter; the path is passed whole."""
     proxy = await start(three_routes(upstream))
@@ -178,9 +180,7 @@ async def test_an_absolute_target_may_name_a_virtual_host(start, upstream):
         ("http://localhost:x/a", "localhost:x", 400, "bad-request"),
     ],
 )
-async def test_an_absolute_target_elsewhere_is_refused(
-    start, upstream, target, host, status, code
-):
+async def test_an_absolute_target_elsewhere_is_refused(start, upstream, target, host, status, code):
     """The proxy is no open one, and two authorities that differ are two readings."""
     proxy = await start(three_routes(upstream))
 
@@ -190,7 +190,9 @@ async def test_an_absolute_target_elsewhere_is_refused(
     assert [] == upstream.visits
 
 
-@pytest.mark.parametrize("target", ["localhost:443", "a.localhost:80", "evil.example:443", "[::1]:1"])
+@pytest.mark.parametrize(
+    "target", ["localhost:443", "a.localhost:80", "evil.example:443", "[::1]:1"]
+)
 async def test_connect_is_refused_and_nothing_behind_it_is_read(start, upstream, target):
     """What follows a CONNECT is the tunnel's, never a request."""
     proxy = await start(three_routes(upstream))

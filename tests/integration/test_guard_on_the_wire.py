@@ -130,10 +130,8 @@ async def test_the_upstreams_own_policy_stays_beside_the_sandbox(proxy, upstream
 
 
 async def test_no_service_worker_is_registered_on_the_path_listener(proxy, upstream):
-    """It would stay and see the requests of every route; a virtual host has an origin of its own."""
-    upstream.answer = (
-        b"HTTP/1.1 200 OK\r\nService-Worker-Allowed: /\r\nContent-Length: 0\r\n\r\n"
-    )
+    """It would stay and see the requests of every route; a virtual host is its own origin."""
+    upstream.answer = b"HTTP/1.1 200 OK\r\nService-Worker-Allowed: /\r\nContent-Length: 0\r\n\r\n"
     shared = await proxy.ask(get("/api/sw.js", "Service-Worker: script"))
     plain = await proxy.ask(get("/api/sw.js"))
     virtual = await proxy.ask(get("/sw.js", "Service-Worker: script", host="api.localhost"))

@@ -128,7 +128,7 @@ HOSTS = [
     b"loc%61lhost",
     b"http://localhost",
     b"localhost\xe9",
-    b"\"localhost\"",
+    b'"localhost"',
 ]
 
 BAD_CHUNKS = {
@@ -389,7 +389,7 @@ async def test_heads_have_limits(proxy, upstream, data, status):
 
 @pytest.mark.parametrize("line", [b"GET  /api/x HTTP/1.1", b"GET /api/x RTSP/1.0"])
 async def test_what_the_parser_forgives_is_one_ordinary_request(proxy, upstream, line):
-    """llhttp takes them and does not tell; upstream goes the one canonical form."""
+    """They are taken by llhttp, which does not tell; upstream goes the one canonical form."""
     answer = await proxy.ask(head(line))
 
     assert 200 == answer.status
@@ -449,9 +449,7 @@ async def test_an_upgrade_is_dropped_and_the_request_is_an_ordinary_one(
     assert {b"/x", b"/behind"} >= {each.target for each in upstream.requests}
 
 
-async def test_bytes_behind_a_declined_upgrade_are_never_taken_for_another_request(
-    proxy, upstream
-):
+async def test_bytes_behind_a_declined_upgrade_are_never_taken_for_another_request(proxy, upstream):
     """H1: aiohttp drops the head of the POST and would read its body as a request."""
     smuggled = get("/api/smuggled")
     async with await proxy.client() as client:
@@ -524,3 +522,22 @@ async def test_a_policy_is_judged_by_every_reading(start, upstream):
     assert {"policy-denied"} == set(answers)
     assert (405, b"GET, HEAD", 200) == (method.status, method.one(b"Allow"), fine.status)
     assert [b"/admins"] == [each.target for each in upstream.requests]
+
+
+@pytest.mark.parametrize("tail", [b"x", get("/api/behind")], ids=["garbage", "request"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_bytes_behind_a_last_request_are_never_a_request(proxy, upstream, tail, version):
+    """The parser refuses both as one: the safe end of what nginx would answer 2xx and close."""
+    last = f"POST /api/x HTTP/{version}\r\nHost: localhost\r\nConnection: close\r\n"
+
+    await refused(proxy, upstream, last.encode() + FIVE + tail, 400)
+
+
+@pytest.mark.parametrize("tail", [b"\r\n", b"\r\n\r\n"])
+async def test_an_empty_line_behind_a_last_request_is_forgiven(proxy, upstream, tail):
+    """Old clients send one behind a body (RFC 9112 2.2)."""
+    last = b"POST /api/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+
+    answer = await proxy.ask(last + FIVE + tail)
+
+    assert (200, b"hello") == (answer.status, upstream.requests[0].body)

@@ -1,4 +1,4 @@
-"""The answer: as the upstream gave it, byte for byte but for what DESIGN 3 takes off or rewrites."""
+"""The answer, byte for byte as the upstream gave it but for what is taken off or rewritten."""
 
 from __future__ import annotations
 

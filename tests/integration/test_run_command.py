@@ -12,11 +12,6 @@ import pytest
 from proxy.standins.microreact import USER_TOKEN, Microreact
 from tests.integration.rig.command import finished, ready
 from tests.integration.rig.proxy import get, one_route
-from tests.integration.rig.raw import Client
-
-
-# The loop of the test is not the command's.
-pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
 
 
 def written(path, config):
@@ -30,8 +25,8 @@ async def test_run_says_where_it_listens_and_ends_with_0(upstream, tmp_path, num
     sock = tmp_path / "kb.sock"
     config = one_route(upstream.origin) | {"listen": ["localhost:0", f"unix:{sock}"]}
     written(tmp_path, config)
-    async with ready(cwd=tmp_path, TOKEN="FAKE") as command:  # noqa: S106
-        async with await Client.connect(command.ports[0]) as client:
+    async with ready(cwd=tmp_path, TOKEN="FAKE") as command:
+        async with await command.client() as client:
             answer = await client.ask(get())
         command.process.send_signal(number)
         status, err = await command.end()
@@ -56,17 +51,16 @@ async def test_a_second_signal_ends_it_now(serve, tmp_path):
     """Whatever is under way."""
     upstream = await serve(None)
     written(tmp_path, one_route(upstream.origin))
-    async with ready(cwd=tmp_path, TOKEN="FAKE") as command:  # noqa: S106
-        async with await Client.connect(command.ports[0]) as client:
-            client.send(get())
-            await upstream.asked()
-            command.process.terminate()
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.3):
-                    await command.process.wait()
-            command.process.terminate()
-            status, err = await command.end()
-            await client.ended()
+    async with ready(cwd=tmp_path, TOKEN="FAKE") as command, await command.client() as client:
+        client.send(get())
+        await upstream.asked()
+        command.process.terminate()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await command.process.wait()
+        command.process.terminate()
+        status, err = await command.end()
+        await client.ended()
 
     assert 0 == status
     assert '"stopped"' in err
@@ -77,9 +71,13 @@ async def test_another_port_by_option(upstream, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = one_route(upstream.origin, listen="none")
         written(tmp_path, config | {"listen": f"127.0.0.1:{taken.getsockname()[1]}"})
-        async with ready("--port", "0", cwd=tmp_path, TOKEN="FAKE") as command:  # noqa: S106
-            async with await Client.connect(command.ports[0]) as client:
-                assert 200 == (await client.ask(get())).status
+        async with (
+            ready("--port", "0", cwd=tmp_path, TOKEN="FAKE") as command,
+            await command.client() as client,
+        ):
+            answer = await client.ask(get())
+
+    assert 200 == answer.status
 
 
 async def test_a_port_in_use_is_exit_1(upstream, tmp_path):
@@ -87,7 +85,7 @@ async def test_a_port_in_use_is_exit_1(upstream, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         written(tmp_path, one_route(upstream.origin) | {"listen": f"127.0.0.1:{port}"})
-        done = await finished("run", cwd=tmp_path, TOKEN="FAKE")  # noqa: S106
+        done = await finished("run", cwd=tmp_path, TOKEN="FAKE")
 
     assert (1, "") == (done.returncode, done.stdout)
     [line] = done.stderr.splitlines()
@@ -100,7 +98,7 @@ async def test_run_without_a_file_mounts_one_api_at_the_root(upstream, tmp_path)
     args = ["--upstream", upstream.origin, "--port", "0"]
     for options in (["--bearer-env", "T"], ["--access-token-file", "token"]):
         async with ready(*args, *options, cwd=tmp_path, T="FAKE-of-env") as command:
-            async with await Client.connect(command.ports[0]) as client:
+            async with await command.client() as client:
                 await client.ask(get("/any/path?q"))
             command.process.terminate()
             assert 0 == (await command.end())[0]
@@ -115,10 +113,12 @@ async def test_run_with_a_preset_needs_no_more_than_its_variable(tmp_path):
     async with Microreact() as microreact:
         args = ["--preset", "microreact", "--upstream", microreact.url, "--port", "0"]
         environ = {"MICROREACT_ACCESS_TOKEN": USER_TOKEN}
-        async with ready(*args, cwd=tmp_path, **environ) as command:
-            async with await Client.connect(command.ports[0]) as client:
-                projects = await client.ask(get("/api/user/projects"))
-                minting = await client.ask(get("/api/user/access-token"))
+        async with (
+            ready(*args, cwd=tmp_path, **environ) as command,
+            await command.client() as client,
+        ):
+            projects = await client.ask(get("/api/user/projects"))
+            minting = await client.ask(get("/api/user/access-token"))
 
     assert f"route microreact http://127.0.0.1:{command.ports[0]} " in command.out
     assert (200, b"[]") == (projects.status, projects.body)

@@ -6,11 +6,13 @@ import asyncio
 
 import pytest
 
+from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, one_route, request
 from tests.integration.rig.upstream import OK
 
 
 MIB = 1024 * 1024
+_CHUNKED = b"Transfer-Encoding: chunked\r\n"
 HUGE = 256 * MIB
 BOUND = 24 * MIB
 """What the kernel's buffers of four sockets and the proxy's own may hold (measured: 8 to 12)."""
@@ -58,11 +60,7 @@ async def test_an_upstream_is_paused_while_the_client_does_not_read(serve, start
     """What is under way stays bounded, and goes on when the client reads again."""
     total = HUGE
     out = []
-    head = {
-        "length": b"Content-Length: %d\r\n" % total,
-        "chunked": b"Transfer-Encoding: chunked\r\n",
-        "close-delimited": b"",
-    }[framing]
+    head = {"length": b"Content-Length: %d\r\n" % total, "chunked": _CHUNKED}.get(framing, b"")
 
     async def script(visit):
         await visit.request()
@@ -82,9 +80,7 @@ async def test_an_upstream_is_paused_while_the_client_does_not_read(serve, start
         stalled = await settled(lambda: out[0].sent if out else 0)
         client.counts_only = True
         client.listen()
-        async with asyncio.timeout(8):
-            while out[0].sent < stalled + 32 * MIB:
-                await asyncio.sleep(0.01)
+        await seen(lambda: out[0].sent > stalled + 32 * MIB)
 
     assert 0 < stalled < BOUND
     await upstream.visits[0].gone(1)
@@ -113,9 +109,7 @@ async def test_a_client_is_paused_while_the_upstream_does_not_read(serve, start,
         visit = upstream.visits[0]
         visit.counts_only = True
         visit.listen()
-        async with asyncio.timeout(8):
-            while transport.sent < stalled + 32 * MIB:
-                await asyncio.sleep(0.01)
+        await seen(lambda: transport.sent > stalled + 32 * MIB)
         pumping.cancel()
 
     assert 0 < stalled < BOUND
@@ -140,7 +134,7 @@ async def test_a_client_that_asks_and_does_not_read_is_not_answered_for_ever(ser
 
 async def test_an_event_is_passed_on_before_the_next_one_is_made(serve, start):
     """In lock-step: event n + 1 is sent only after the client has confirmed n."""
-    confirmed = asyncio.Queue()
+    confirmed: asyncio.Queue[int] = asyncio.Queue()
 
     async def script(visit):
         await visit.request()
@@ -197,8 +191,9 @@ async def test_an_upload_is_passed_on_as_it_comes(serve, start):
         for number in range(50):
             client.send(b"piece %03d;" % number)
             await visit.bell.until(
-                lambda piece=b"piece %03d;" % number: piece in visit.received
-                or any(piece in each.body for each in upstream.requests)
+                lambda piece=b"piece %03d;" % number: (
+                    piece in visit.received or any(piece in each.body for each in upstream.requests)
+                )
             )
         answer = await client.answer()
 
@@ -248,6 +243,19 @@ async def test_too_long_a_body_is_refused_while_it_streams(start, upstream, piec
     assert (413, "body-too-large") == (answer.status, answer.code)
     assert [] == upstream.requests
     assert 413 == (await proxy.logged())["status"]
+
+
+async def test_a_refused_body_costs_no_kept_connection(start, upstream):
+    """It is refused before a connection is taken; none is left in between."""
+    keys = {"limits": {"body": 10}, "timeouts": {"pool_idle": "none"}}
+    proxy = await start(one_route(upstream.origin, **keys))
+    chunked = request("POST", "/api/x", "Transfer-Encoding: chunked")
+    await proxy.ask(get())
+    refusal = await proxy.ask(chunked + b"20\r\n" + b"x" * 32 + b"\r\n0\r\n\r\n")
+    await proxy.ask(get())
+
+    assert 413 == refusal.status
+    assert 1 == len(upstream.visits)
 
 
 # The client leaves.
@@ -428,9 +436,7 @@ async def test_nothing_is_left_behind(serve, start):
     [pool] = proxy.service.provisioned.pools
     for visit in upstream.visits:
         await visit.gone(2)
-    async with asyncio.timeout(5):
-        while proxy.service.connections or pool._open:
-            await asyncio.sleep(0.01)
+    await seen(lambda: not (proxy.service.connections or pool._open))
 
     assert ([], 0, 0) == (pool._idle, pool._opening, len(pool._sweep))
     assert len(asyncio.all_tasks()) <= before + len(upstream.visits)

@@ -8,6 +8,8 @@ import socket
 
 import pytest
 
+from proxy.upstream.errors import Dropped
+from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, one_route, request
 from tests.integration.rig.upstream import OK
 
@@ -185,7 +187,7 @@ async def test_a_body_that_is_reset_is_reset_for_http_1_0(serve, start, sent):
 
 
 async def test_a_reset_does_not_end_a_close_delimited_body(serve, start):
-    """aiohttp's own client, HAProxy and Caddy report a clean end there."""
+    """There aiohttp's own client, HAProxy and Caddy report a clean end."""
     upstream = await serve(script=breaking(b"HTTP/1.1 200 OK\r\n\r\nhello", "reset"))
     proxy = await start(one_route(upstream.origin))
     async with await proxy.client() as client:
@@ -198,9 +200,7 @@ async def test_a_reset_does_not_end_a_close_delimited_body(serve, start):
 
 async def test_a_bad_chunk_in_the_middle_breaks_the_answer_off(proxy, upstream):
     """What came before it is delivered, its end is not."""
-    upstream.answer = (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"
-    )
+    upstream.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"
     async with await proxy.client() as client:
         client.send(get())
         await client.ended()
@@ -316,9 +316,7 @@ async def test_a_body_where_none_may_be(proxy, upstream, line, method):
     upstream.answer = line + b"\r\n\r\nhello"
     async with await proxy.client() as client:
         head = method == "HEAD"
-        answers = [
-            await client.ask(request(method, "/api/x"), to_head=head) for _ in range(2)
-        ]
+        answers = [await client.ask(request(method, "/api/x"), to_head=head) for _ in range(2)]
         client.send(get("/nowhere"))
         assert 404 == (await client.answer()).status
 
@@ -448,6 +446,20 @@ async def test_a_request_that_was_half_answered_is_not_repeated(serve, start):
     assert (502, 2) == (answer.status, len(upstream.requests))
 
 
+async def test_a_request_on_a_connection_that_is_gone_fails_at_once(proxy, upstream):
+    """Nobody would ever end the wait for its answer."""
+    [pool] = proxy.service.provisioned.pools
+    connection = await pool.connect()
+    visit = await upstream.visited()
+    visit.reset()
+    await seen(lambda: connection not in pool._open)
+
+    response = connection.begin(b"GET / HTTP/1.1\r\n\r\n", to_head=False, whole=True)
+
+    with pytest.raises(Dropped):
+        await asyncio.wait_for(response.head(), 1)
+
+
 # The limit of the pool.
 
 
@@ -467,8 +479,7 @@ async def test_a_request_waits_for_a_connection_that_comes_free(serve, start):
         one.send(get("/api/1"))
         await upstream.asked(1)
         two.send(get("/api/2"))
-        while not pool._waiters:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        await seen(lambda: pool._waiters)
         upstream.visits[0].send(OK)
         first = await one.answer()
         await upstream.asked(2)
@@ -492,8 +503,7 @@ async def test_a_connection_that_is_handed_over_is_looked_at_too(serve, start):
         visit = await upstream.visited()
         await upstream.asked(1)
         two.send(get("/api/2"))
-        while not pool._waiters:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        await seen(lambda: pool._waiters)
         [connection] = pool._open
         # In one turn of the loop: the answer's end is read, and more waits in the kernel.
         connection.data_received(OK)
@@ -528,12 +538,10 @@ async def test_a_client_that_leaves_the_queue_takes_no_connection_with_it(serve,
         await upstream.asked(1)
         async with await proxy.client() as two:
             two.send(get("/api/2"))
-            while not pool._waiters:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+            await seen(lambda: pool._waiters)
         await proxy.logged(1)
         three.send(get("/api/3"))
-        while len(pool._waiters) < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        await seen(lambda: len(pool._waiters) == 2)
         upstream.visits[0].send(OK)
         await upstream.asked(2)
         upstream.visits[0].send(OK)

@@ -15,6 +15,7 @@ from unittest import mock
 
 from proxy.cli.main import main
 from tests.integration.rig.patience import PATIENCE_S
+from tests.integration.rig.raw import Client
 
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ def _environ(more: dict[str, str]) -> dict[str, str]:
     return inherited | {"PYTHONPATH": str(Path.cwd())} | more
 
 
-async def finished(
-    *args: str, cwd: Path, **environ: str
-) -> subprocess.CompletedProcess[str]:
+async def finished(*args: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, while servers of the test go on."""
     return await asyncio.to_thread(
         subprocess.run,
@@ -73,7 +72,13 @@ class Command:
     def __init__(self, process: asyncio.subprocess.Process, out: str) -> None:
         self.process = process
         self.out = out
-        self.ports = [int(port) for port in re.findall(r"^listening http.*:(\d+)$", out, re.M)]
+        self.ports = [
+            int(port) for port in re.findall(r"^listening http.*:(\d+)$", out, re.MULTILINE)
+        ]
+
+    async def client(self) -> Client:
+        """Connect to its first listener."""
+        return await Client.connect(self.ports[0])
 
     async def end(self) -> tuple[int, str]:
         """Wait for its end; return the exit status and what it logged."""
@@ -105,4 +110,4 @@ async def ready(*args: str, cwd: Path, **environ: str) -> AsyncIterator[Command]
             process.kill()
         await process.wait()
         # Else the transport outlives the loop, and says so.
-        process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001
+        process._transport.close()  # type: ignore[attr-defined]

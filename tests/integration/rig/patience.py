@@ -43,3 +43,13 @@ class Bell:
                         self._waiting.discard(future)
         except TimeoutError:
             raise AssertionError(f"waited {limit_s} s in vain {what}") from None
+
+
+async def seen(condition: Callable[[], object]) -> None:
+    """Wait until the condition holds for something inside the proxy, which rings no bell."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():  # noqa: ASYNC110 -- there is nothing to wait on
+                await asyncio.sleep(0)
+    except TimeoutError:
+        raise AssertionError(f"looked for {PATIENCE_S} s in vain") from None

@@ -33,6 +33,7 @@ class LogCapture:
         self.bell = Bell()
 
     def write(self, data: bytes) -> int:
+        """Keep data."""
         self.text += data
         self.bell.ring()
         return len(data)
@@ -42,6 +43,7 @@ class LogCapture:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
+        """What has been logged, line by line."""
         return [json.loads(line) for line in self.text.splitlines()]
 
     @property
@@ -103,7 +105,11 @@ async def running(
 
 def one_route(upstream: str, **route: Any) -> dict[str, Any]:
     """Return a configuration with the route `api` on a shared and on its own listener."""
-    keys = {"upstream": upstream, "listen": "127.0.0.1:0", "credential": {"bearer": {"env": "TOKEN"}}}
+    keys = {
+        "upstream": upstream,
+        "listen": "127.0.0.1:0",
+        "credential": {"bearer": {"env": "TOKEN"}},
+    }
     return {"listen": "127.0.0.1:0", "routes": {"api": keys | route}}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from tests.integration.rig.message import take_answer
 from tests.integration.rig.patience import Bell
@@ -54,7 +54,7 @@ class Client(asyncio.Protocol):
             return client
         raw = socket.socket(socket.AF_INET)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        raw.setblocking(False)  # noqa: FBT003
+        raw.setblocking(False)
         await loop.sock_connect(raw, (host, where))
         _, client = await loop.create_connection(cls, sock=raw)
         return client
@@ -62,25 +62,29 @@ class Client(asyncio.Protocol):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: Any) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.transport.abort()
         await self.bell.until(lambda: self.ending is not None)
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        """Count, keep, ring."""
         self.total += len(data)
         if not self.counts_only:
             self.received += data
         self.bell.ring()
 
     def eof_received(self) -> None:
+        """Take note of FIN."""
         self.ending = "FIN"
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Take note of the end."""
         self.ending = self.ending or ("FIN" if exc is None else "RST")
         self.bell.ring()
 

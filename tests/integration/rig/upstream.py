@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from tests.integration.rig.message import take_request
 from tests.integration.rig.patience import Bell
@@ -56,10 +56,12 @@ class Visit(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
         self.transport = cast("asyncio.Transport", transport)
         self.upstream.welcome(self)
 
     def data_received(self, data: bytes) -> None:
+        """Count, keep, ring."""
         self.total += len(data)
         if not self.counts_only:
             self.received += data
@@ -67,11 +69,13 @@ class Visit(asyncio.Protocol):
         self.upstream.bell.ring()
 
     def eof_received(self) -> None:
+        """Take note of FIN."""
         self.ended = True
         self.bell.ring()
         self.upstream.bell.ring()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Take note of the end."""
         self.lost, self.error = True, exc
         self.bell.ring()
         self.upstream.bell.ring()
@@ -181,12 +185,10 @@ class Upstream:
         listening.bind(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Visit(self), sock=listening, ssl=self._tls
-        )
+        self._server = await loop.create_server(lambda: Visit(self), sock=listening, ssl=self._tls)
         return self
 
-    async def __aexit__(self, *_: Any) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._server.close()
         for visit in self.visits:
             visit.transport.abort()

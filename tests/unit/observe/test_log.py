@@ -9,7 +9,12 @@ import re
 
 import pytest
 
-from proxy.observe.log import LineSink, Log, request_ids
+from proxy.observe.log import LineSink, Log, now, request_ids
+
+
+def line(**fields):
+    """Return a request's line as the data plane makes it."""
+    return {"ts": now(), "level": "info", "event": "request", **fields}
 
 
 class Counting(io.BytesIO):
@@ -41,7 +46,7 @@ def test_a_line_is_json():
     stream = io.BytesIO()
     log = Log(stream=stream)
     log.events.warning("something", a=1, b=None, c=["x"])
-    log.request({"status": 200})
+    log.request(line(status=200))
 
     event, request = map(json.loads, lines(stream))
     stamps = [event.pop("ts"), request.pop("ts")]
@@ -53,10 +58,10 @@ def test_a_line_is_json():
 def test_a_console_line_is_for_people():
     """Without what is not there."""
     stream = io.BytesIO()
-    Log(form="console", stream=stream).request({"status": 200, "error": None, "stripped": []})
+    Log(form="console", stream=stream).request(line(status=200, error=None, stripped=[]))
 
-    [line] = lines(stream)
-    assert re.fullmatch(rb"\d\d:\d\d:\d\d info    request status=200", line)
+    [told] = lines(stream)
+    assert re.fullmatch(rb"\d\d:\d\d:\d\d info    request status=200", told)
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
@@ -68,7 +73,7 @@ def test_a_console_line_is_for_people():
 def test_a_value_cannot_forge_a_line(form, value):
     """Nor drive the terminal that shows it."""
     stream = io.BytesIO()
-    Log(form=form, stream=stream).request({"path": value})
+    Log(form=form, stream=stream).request(line(path=value))
 
     assert 1 == len(lines(stream))
     assert 1 == len(stream.getvalue().decode().splitlines()) or form == "json"
@@ -79,10 +84,10 @@ def test_a_value_cannot_forge_a_line(form, value):
 def test_a_value_that_is_no_text_is_told_all_the_same(form):
     """A lone surrogate, a huge number, bytes, an object: a line that fails would fail a request."""
     stream = io.BytesIO()
-    Log(form=form, stream=stream).request({"a": "x\udcff", "b": 1 << 70, "c": b"\xff", "d": {1: 2}})
+    Log(form=form, stream=stream).request(line(a="x\udcff", b=1 << 70, c=b"\xff", d={1: 2}))
 
-    [line] = lines(stream)
-    assert b"udcff" in line
+    [told] = lines(stream)
+    assert b"udcff" in told
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
@@ -105,7 +110,7 @@ def test_what_is_less_than_the_level_is_not_logged(level, told):
     log.events.debug("d")
     log.events.info("i")
     log.events.warning("w")
-    log.request({})
+    log.request(line())
 
     assert told == len(lines(stream))
 
@@ -115,21 +120,21 @@ async def test_lines_of_one_turn_are_written_at_once():
     stream = Counting()
     log = Log(stream=stream)
     for number in range(3):
-        log.request({"number": number})
+        log.request(line(number=number))
     before = stream.writes
     await asyncio.sleep(0)
-    log.request({"number": 3})
+    log.request(line(number=3))
     await asyncio.sleep(0)
 
     assert (0, 2) == (before, stream.writes)
-    assert [0, 1, 2, 3] == [json.loads(line)["number"] for line in lines(stream)]
+    assert [0, 1, 2, 3] == [json.loads(each)["number"] for each in lines(stream)]
 
 
 async def test_what_is_left_is_written_at_the_end():
     """Before the loop stops."""
     stream = io.BytesIO()
     log = Log(stream=stream)
-    log.request({})
+    log.request(line())
     log.flush()
     log.flush()
 
@@ -142,7 +147,7 @@ def test_a_log_that_nobody_reads_does_not_end_the_requests():
     closed.close()
     for stream in (Gone(), closed):
         LineSink(stream).msg(b"x")
-        Log(stream=stream).request({})
+        Log(stream=stream).request(line())
 
 
 def test_request_ids_are_a_prefix_and_a_count():

@@ -1,0 +1,1 @@
+"""What the soak tests stand on: an upstream of blocking sockets, and figures from /proc."""
