@@ -49,14 +49,14 @@ def run(
     upstream: str | None,
     **secret: str | None,
 ) -> None:
-    r"""Serve until SIGTERM or Ctrl-C.
+    """Serve until SIGTERM or Ctrl-C.
 
     With a file, its routes; without one, a single API mounted at the root:
 
     \b
       keybearer run --preset microreact
       keybearer run --upstream https://api.example.org --bearer-env EXAMPLE_TOKEN
-    """
+    """  # noqa: D301 -- the backspace is click's mark of a paragraph to leave as it is
     if preset is None and upstream is None and not any(secret.values()):
         config = load_file(file)
         if port is not None:

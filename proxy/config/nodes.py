@@ -25,7 +25,7 @@ class Scalar:
     """A text, as it is written: `off`, `0600` and `2027-06-30` are texts here."""
 
     mark: Mark
-    text: str
+    text: str = field(repr=False)  # may be a secret
     plain: bool
     size: int = 1
 

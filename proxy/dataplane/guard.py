@@ -39,11 +39,11 @@ class Guard:
     """
 
     def __init__(self, hosts: Iterable[str], allowed: Iterable[str] = ()) -> None:
-        patterns = [name.lower() for name in allowed]
+        patterns = [name.lower().removesuffix(".") for name in allowed]
         self._names = {
             "localhost",
             *hosts,
-            *(name.removesuffix(".") for name in patterns if not name.startswith("*.")),
+            *(name for name in patterns if not name.startswith("*.")),
         }
         self._admitted: dict[str, Authority] = {}
         self._suffixes = tuple(name[1:] for name in patterns if name.startswith("*."))

@@ -79,7 +79,7 @@ class Handler:
             record.tell(self._log)
         return not (record.close or self.draining)
 
-    async def _carry(
+    async def _carry(  # noqa: PLR0915 -- the whole way, on one screen
         self,
         head: Head,
         body: Body,

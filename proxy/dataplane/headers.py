@@ -120,9 +120,10 @@ def fold_bytes(name: bytes) -> str:
 def fold_parameter(name: str) -> str:
     """Return a query parameter's name (decoded) as servers that are lax about it see it.
 
-    PHP cuts at `[` and turns dots and spaces into underscores; others do not tell `-` and `_`.
+    PHP drops leading spaces, cuts at `[` and turns dots and spaces into underscores; others do
+    not tell `-` and `_`.
     """
-    bare = name.split("[", 1)[0].lower()
+    bare = name.lstrip(" ").split("[", 1)[0].lower()
     return bare.replace("-", "_").replace(".", "_").replace(" ", "_")
 
 
@@ -236,7 +237,10 @@ class RequestRules:
         kept: list[str] = []
         stripped: list[str] = []
         for pair in query.split("&"):
-            name = fold_parameter(unquote_plus(pair.partition("=")[0], "latin-1"))
+            decoded = unquote_plus(pair.partition("=")[0], "latin-1")
+            name = fold_parameter(decoded)
+            if "[" in decoded and name not in self._parameters:
+                name = _fold_unmatched(decoded)
             if name in self._parameters:
                 stripped.append(f"?{name}")
             else:
@@ -244,6 +248,12 @@ class RequestRules:
         if not stripped:
             return query, stripped
         return "&".join(kept) if kept else None, stripped
+
+
+def _fold_unmatched(name: str) -> str:
+    """Return a parameter's name folded, where `[` may be an underscore: PHP, if no `]` follows."""
+    matched = "]" in name.partition("[")[2]
+    return fold_parameter(name if matched else name.replace("[", "_"))
 
 
 def _framing(head: Head) -> bytes:
@@ -279,14 +289,18 @@ class Forwarding:
     trusted: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def lines(self, head: Head, entrance: Entrance, peer: Peer) -> bytes:
-        """Return X-Forwarded-*: the peer's address behind those that trusted proxies told."""
+        """Return X-Forwarded-*: the peer's address behind those that trusted proxies told.
+
+        A peer on a unix socket has no address, so there is no X-Forwarded-For.
+        """
         chain, scheme, host = peer.address, entrance.scheme, entrance.authority or ""
         if self._trusts(peer.address):
             if "X-Forwarded-For" in head.named:
                 chain = ", ".join([*head.named.getall("X-Forwarded-For"), chain])
             scheme = head.named.get("X-Forwarded-Proto", scheme)
             host = head.named.get("X-Forwarded-Host", host)
-        lines = f"X-Forwarded-For: {chain}\r\nX-Forwarded-Proto: {scheme}\r\n"
+        lines = "" if chain == "unix" else f"X-Forwarded-For: {chain}\r\n"
+        lines += f"X-Forwarded-Proto: {scheme}\r\n"
         if host:
             lines += f"X-Forwarded-Host: {host}\r\n"
         return lines.encode("utf-8", "surrogateescape")

@@ -36,7 +36,10 @@ class Credential(Protocol):
         ...
 
     def current(self) -> Sequence[Secret] | None:
-        """Return one secret for each slot of the scheme, or None while unavailable."""
+        """Return one secret for each slot of the scheme, or None while unavailable.
+
+        The same object until the value changes, a new one after: what was made of it is kept.
+        """
         ...
 
 

@@ -40,4 +40,4 @@ def assemble(
         query = f"{query}&{injection.query}" if query else injection.query
     target = path if query is None else f"{path}?{query}"
     line = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
-    return Outbound(method, b"%b%b%b\r\n" % (line, fields, injection.fields))
+    return Outbound(method, line + fields + injection.fields + b"\r\n")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
 from proxy.dataplane.errors import MethodDenied, PolicyDenied
+from proxy.dataplane.target import changes_twice
 
 
 if TYPE_CHECKING:
@@ -92,14 +93,16 @@ class Policy:
                 "This route does not take the method; its `methods` are in the configuration.",
                 fields=((b"Allow", allow),),
             )
-        if self.rules and not self._allows(method, readings(path)):
-            raise PolicyDenied("The rules of this route deny the request.")
-
-    def _allows(self, method: str, paths: Sequence[bytes]) -> bool:
+        if not self.rules:
+            return
+        paths = readings(path)
+        allowed = self._otherwise_allowed
         for each in self.rules:
             if each.applies(method, paths):
-                return each.allow
-        return self._otherwise_allowed
+                allowed = each.allow
+                break
+        if not allowed:
+            raise PolicyDenied("The rules of this route deny the request.")
 
 
 def readings(path: str) -> tuple[bytes, ...]:
@@ -108,48 +111,72 @@ def readings(path: str) -> tuple[bytes, ...]:
     Encoded slashes and backslashes may be taken for separators or not, and a second decoding may
     take place behind the first.
     """
-    raw = path.encode("ascii", "surrogateescape")
-    if not ("%" in path or ";" in path or "//" in path):
-        return (raw.rstrip(b"/").lower() or b"/",)
-    found: dict[bytes, None] = {}
-    for text in _stages(raw):
-        for slash in (b"%2f", b"/"):
-            for backslash in (b"\\", b"/"):
-                found[_fold(_decode(text, slash, backslash))] = None
-    return tuple(found)
+    raw = path.encode("ascii", "surrogateescape").lower()
+    if "%" not in path:
+        return (_fold(raw),)
+    twice = changes_twice(path)
+    found: set[bytes] = set()
+    for text in _stages(raw, twice=twice):
+        kept = _decode(text) if twice else text.replace(b"%5c", b"\\")
+        slashed = unquote_to_bytes(text) if twice else kept.replace(b"%2f", b"/")
+        found |= {kept, slashed, kept.replace(b"\\", b"/"), slashed.replace(b"\\", b"/")}
+    return tuple({_fold(text) for text in found})
 
 
-def _stages(raw: bytes) -> set[bytes]:
-    """Return a path before and after a first decoding, with parameters and without.
+def _stages(raw: bytes, *, twice: bool) -> set[bytes]:
+    """Return a path (lower case) after a first decoding, with parameters and without.
 
     Some servers cut parameters off before they decode, and then what is encoded in them is gone.
+
+    Args:
+        raw: the path.
+        twice: a second decoding would differ, so what stands before the first is a stage too.
+            Else only slashes and backslashes are still encoded.
     """
-    first = {raw, _PARAMETERS.sub(b"", raw)}
-    second = {_decode(text, b"%2f", b"%5c") for text in first}
-    return first | second | {_PARAMETERS.sub(b"", text) for text in second}
+    first = {raw, _without_parameters(raw)}
+    second = {_decode(text).lower().replace(b"\\", b"%5c") for text in first}
+    second |= {_without_parameters(text) for text in second}
+    return first | second if twice else second
 
 
-_ENCODED_SLASH: Final = re.compile(rb"%2f", re.IGNORECASE)
+def _decode(text: bytes) -> bytes:
+    """Decode all but slashes."""
+    return unquote_to_bytes(text.replace(b"%2f", b"%252f"))
 
 
-def _decode(text: bytes, slash: bytes, backslash: bytes) -> bytes:
-    parts = _ENCODED_SLASH.split(text)
-    return slash.join(unquote_to_bytes(part).replace(b"\\", backslash) for part in parts)
+def _without_parameters(path: bytes) -> bytes:
+    return _PARAMETERS.sub(b"", path) if b";" in path else path
 
 
 def _fold(path: bytes) -> bytes:
     """Fold what servers commonly do not tell apart: case, `//`, a trailing `/`, `;parameters`."""
-    bare = _PARAMETERS.sub(b"", path)
-    return (_SLASHES.sub(b"/", bare).rstrip(b"/") or b"/").lower()
+    bare = _without_parameters(path)
+    if b"//" in bare:
+        bare = _SLASHES.sub(b"/", bare)
+    return (bare.rstrip(b"/") or b"/").lower()
+
+
+_ANY: Final = rb"(?:/[^/]*)*"
 
 
 def _regex(pattern: bytes) -> bytes:
-    return b"".join(_segment(segment) for segment in pattern.strip(b"/").split(b"/"))
+    """Return the expression of a pattern.
+
+    Between two `**` the first place that fits is as good as any later one, so it is never left
+    again (an atomic group): else a path of 1,600 bytes would hold three `**` for five seconds.
+    """
+    runs: list[bytes] = [b""]
+    for segment in pattern.strip(b"/").split(b"/"):
+        if segment == b"**":
+            runs.append(b"")
+        else:
+            runs[-1] += _segment(segment)
+    first, *middle, last = runs if len(runs) > 1 else [*runs, b""]
+    inner = b"".join(b"(?>" + _ANY + b"?" + run + b"(?![^/]))" for run in middle if run)
+    return first + inner + _ANY + last if len(runs) > 1 else first
 
 
 def _segment(segment: bytes) -> bytes:
-    if segment == b"**":
-        return rb"(?:/[^/]*)*"
     if segment == b"*":
         return rb"/[^/]+"
     return b"/" + rb"[^/]*".join(re.escape(part) for part in segment.split(b"*"))

@@ -67,6 +67,8 @@ class Record:
         credential = None if route is None else route.injector.credential
         head = self._head
         path = head.target.partition("?")[0]
+        if not path.startswith("/") or "#" in path:
+            path = _bare_path(path)
         log.request(
             {
                 "ts": now(),
@@ -89,6 +91,20 @@ class Record:
                 "stripped": self.stripped,
             }
         )
+
+
+def _bare_path(target: str) -> str:
+    """Return the path of a target that will be refused or is in absolute form (RFC 9112 3.2.2).
+
+    User information and fragments hold credentials (a token of OAuth's implicit grant).
+    """
+    text = target.partition("#")[0]
+    if text.startswith("/"):
+        return text
+    _, separator, rest = text.partition("://")
+    if separator:
+        return "/" + rest.partition("/")[2]
+    return text.rpartition("@")[2]
 
 
 def _ms(start: float, end: float) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.model import Client, Head, Mount
     from proxy.dataplane.record import Record
     from proxy.dataplane.send import Exchange
-    from proxy.upstream.response import ResponseHead
+    from proxy.upstream.response import Response, ResponseHead
 
 
 _CONTINUE: Final = 100
@@ -50,23 +50,28 @@ async def relay(
     # Where the request is still coming in, what is left of it stands before the next one.
     record.close |= (unmeasured and not chunked) or not exchange.sent
     start = _head_bytes(answer, mount, chunked=chunked, close=record.close, sandbox=sandbox)
-    response = exchange.response
-    piece = response.take()
-    ended = response.complete
     record.status = answer.status
-    record.bytes_out = len(piece)
-    client.write(start + _framed(piece, chunked=chunked, ended=ended))
     try:
-        while not ended:
-            await client.drain()
-            piece = await response.read()
-            ended = response.complete
-            record.bytes_out += len(piece)
-            client.write(_framed(piece, chunked=chunked, ended=ended))
+        await _pass_on(exchange.response, client, start, record, chunked=chunked)
     except Exception:
         # Only a reset tells an HTTP/1.0 client that the end is not the end.
         client.abort(reset=unmeasured and not chunked)
         raise
+
+
+async def _pass_on(
+    response: Response, client: Client, start: bytes, record: Record, *, chunked: bool
+) -> None:
+    """Write the head and the body's pieces, the first of them with the head."""
+    piece = response.take()
+    while True:
+        ended = response.complete
+        record.bytes_out += len(piece)
+        client.write(start + _framed(piece, chunked=chunked, ended=ended))
+        if ended:
+            return
+        await client.drain()
+        piece, start = await response.read(), b""
 
 
 async def _final_head(exchange: Exchange, client: Client, head: Head, mount: Mount) -> ResponseHead:

@@ -182,7 +182,7 @@ class Demo:
         self.service = service
         self.config = config
         self._upstreams = upstreams
-        self._remembered: dict[str, str] = {}
+        self._remembered = {"id": "none"}
 
     @property
     def authority(self) -> str:
@@ -192,7 +192,8 @@ class Demo:
     async def steps(self) -> AsyncIterator[Step]:
         """Send the requests one by one, as a tool would, redirects followed."""
         for ask in ASKS:
-            path, title = ask.path.format(**self._remembered), ask.title
+            # After a failed creation there is no project to ask for; the next request says so.
+            path, title = ask.path.format_map(self._remembered), ask.title
             while True:
                 step = await self._step(ask, path, title)
                 yield step

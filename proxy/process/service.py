@@ -102,7 +102,7 @@ class Service:
         return f"http://{made.hosts[0]}:{port}"
 
     async def drain(self) -> None:
-        """Stop as agreed with whoever sends the requests (DESIGN 8).
+        """Stop as agreed with whoever sends the requests.
 
         Not ready at once; after `drain.delay` no new connections, open ones end with the request
         they carry; after `drain.timeout` the rest is broken off.
@@ -132,6 +132,7 @@ class Service:
                 await self._front.all_closed()
         if self.connections:
             self._log.events.error("requests_do_not_end", connections=self.connections)
+        self._log.flush()
 
     def _stop_listening(self) -> None:
         for server in self._servers:

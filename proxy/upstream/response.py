@@ -27,6 +27,8 @@ HIGH_WATER: Final = 256 * 1024
 _FIRST_STATUS: Final = 100
 _VERSIONS: Final = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _ZERO: Final = ord("0")
+_SPACE: Final = ord(" ")
+_NO_REASON: Final = len("HTTP/1.1 200")
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
 _BODILESS: Final = frozenset({204, 304})
@@ -239,6 +241,8 @@ class Response:
         if end < 0 or not first.startswith(_VERSIONS) or not status >= _FIRST_STATUS:
             self._violation("a status line or a head that is not HTTP/1.1")
             return
+        if len(first) == _NO_REASON:
+            first += b" "  # RFC 9112 4: the space stays where there is no reason phrase
         head = ResponseHead(status, first[9:])
         head.bodiless = self._to_head or status in _BODILESS or status < _FIRST_FINAL
         if not self._read_fields(head, lines, http10=first[7] == _ZERO):
@@ -274,7 +278,7 @@ class Response:
         fields = head.fields
         for line in lines:
             name, colon, value = line.partition(b":")
-            if not colon:
+            if not colon or line[0] <= _SPACE:
                 self._violation("a line of the head that is no field")
                 return False
             fields.append((name, line))

@@ -55,6 +55,17 @@ class Sweep:
         now = self._loop.time()
         # Collected first: expire() discards from the set.
         late = [w for w in self._waiting if w.deadline is not None and w.deadline < now]
-        for waiting in late:
+        try:
+            for waiting in late:
+                self._expire(waiting)
+        finally:
+            again = self._loop.call_later(self._tick_s, self._look) if self._waiting else None
+            self._timer = again
+
+    def _expire(self, waiting: Waiting) -> None:
+        try:
             waiting.expire()
-        self._timer = self._loop.call_later(self._tick_s, self._look) if self._waiting else None
+        except Exception as error:  # noqa: BLE001 -- one wait's fault must not keep the others
+            self._loop.call_exception_handler(
+                {"message": "a wait that is over could not be ended", "exception": error}
+            )

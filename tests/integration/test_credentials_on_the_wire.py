@@ -10,7 +10,7 @@ from tests.integration.rig.proxy import BEARER, ENVIRON, TOKEN, get, one_route, 
 from tests.integration.rig.raw import Client
 
 
-# DESIGN 3, written out: a name that gets lost in the code is missed here.
+# The contract, written out: a name that gets lost in the code is missed here.
 CREDENTIAL_FIELDS = [
     "Authorization",
     "Proxy-Authorization",

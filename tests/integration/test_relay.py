@@ -350,7 +350,7 @@ async def test_a_101_that_was_not_asked_for_is_502(proxy, upstream, fields):
 
 
 async def test_the_log_tells_status_and_sizes(proxy, upstream):
-    """One line with what DESIGN 8 names; the path without query."""
+    """One line with what the contract names; the path without query."""
     upstream.answer = answer_of(b"HTTP/1.1 201 Created", body=b"hello")
     await proxy.ask(request("POST", "/api/x?a=secret", body=b"hi"))
 

@@ -343,7 +343,7 @@ async def test_a_client_that_leaves_while_it_is_answered(serve, start, how):
 
 
 async def test_a_fin_in_the_middle_of_an_exchange_is_leaving(serve, start):
-    """DESIGN 2.9 says so of a client that half-closes."""
+    """The contract says so of a client that half-closes."""
     upstream = await serve(None)
     proxy = await start(one_route(upstream.origin))
     async with await proxy.client() as client:

@@ -81,6 +81,46 @@ def test_a_canary_in_the_path_is_logged():
     assert CANARY in line_of(head, "console")
 
 
+HOSTILE = {
+    "a user": (f"http://user:{CANARY}@h/x", "/x"),
+    "a user without a path": (f"http://user:{CANARY}@h", "/"),
+    "a user before a query": (f"http://{CANARY}@h?a", "/"),
+    "a user behind a backslash": (f"http://user:{CANARY}\\@h/x", "/x"),
+    "a user of another scheme": (f"FTP://{CANARY}@h/x", "/x"),
+    "a user and no slashes": (f"http:user:{CANARY}@h/x", "h/x"),
+    "a user to tunnel to": (f"{CANARY}@h:443", "h:443"),
+    "an authority": (f"http://{CANARY}/x", "/x"),
+    "a fragment": (f"/x#access_token={CANARY}", "/x"),
+    "a fragment in absolute form": (f"http://h/x#{CANARY}", "/x"),
+    "a fragment with a question mark": (f"/x#{CANARY}?{CANARY}", "/x"),
+    "a fragment behind a query": (f"/x?a#{CANARY}", "/x"),
+    "nothing but a fragment": (f"#{CANARY}", ""),
+}
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize(("text", "path"), HOSTILE.values(), ids=HOSTILE)
+def test_no_user_information_and_no_fragment_is_logged(text, path, form):
+    """Although such a target is refused: its line is written all the same."""
+    head = Head("GET", text, (1, 1), [], CIMultiDict(), None, False, True)
+
+    line = line_of(head, form)
+
+    assert CANARY not in line
+    if form == "json":
+        assert path == json.loads(line)["path"]
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "/", "/a//b;c@d:e%23", "/a\\b", "/http://u@h/x", "h:443", "http:/h/a"]
+)
+def test_other_paths_are_logged_as_they_came(text):
+    """Whoever reads the log has to see what was sent."""
+    head = Head("GET", f"{text}?q", (1, 1), [], CIMultiDict(), None, False, True)
+
+    assert text == json.loads(line_of(head, "json"))["path"]
+
+
 def target(text):
     """Be refused for a target."""
     parse_target("GET", text)

@@ -92,3 +92,25 @@ def test_rules_of_all_paths_decide_about_all(path):
     everything = [rule(None, ["/**"], allow=False)]
 
     assert not allows(Policy(None, everything), f"/{path}")
+
+
+SEGMENTS = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=7)
+PATTERNS = st.lists(st.sampled_from(["a", "b", "*", "**", "**"]), min_size=1, max_size=6)
+
+
+def fits(pattern, segments):
+    """Tell whether a pattern fits, by trying every way."""
+    if not pattern:
+        return not segments
+    first, *rest = pattern
+    if first == "**":
+        return any(fits(rest, segments[at:]) for at in range(len(segments) + 1))
+    return bool(segments) and first in ("*", segments[0]) and fits(rest, segments[1:])
+
+
+@given(PATTERNS, SEGMENTS.filter(bool))
+def test_patterns_fit_if_there_is_any_way_to_fit(pattern, segments):
+    """Though the expressions do not try every way."""
+    policy = Policy(None, [rule(None, ["/" + "/".join(pattern)], allow=False)])
+
+    assert fits(pattern, segments) is not allows(policy, "/" + "/".join(segments))

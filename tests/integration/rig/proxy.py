@@ -29,12 +29,19 @@ class LogCapture:
     """A stream that keeps what is logged."""
 
     def __init__(self) -> None:
-        self.text = b""
+        self._text = b""
         self.bell = Bell()
+        self.log = Log(stream=self)  # type: ignore[arg-type] # all that the sink calls
+
+    @property
+    def text(self) -> bytes:
+        """What has been logged until now, what waits to be written too."""
+        self.log.flush()
+        return self._text
 
     def write(self, data: bytes) -> int:
         """Keep data."""
-        self.text += data
+        self._text += data
         self.bell.ring()
         return len(data)
 
@@ -96,7 +103,7 @@ async def running(
     """Run the proxy with a configuration: YAML, or what becomes it (JSON is YAML)."""
     text = config if isinstance(config, str) else json.dumps(config)
     log = LogCapture()
-    lines = Log(stream=log)  # type: ignore[arg-type] # all that the sink calls
+    lines = log.log
     loaded = loads(text, name="test.yaml", base=base, environ=environ)
     async with await Service.start(loaded, environ, lines) as service:
         yield Proxy(service, log)

@@ -10,7 +10,8 @@ from proxy.dataplane.target import Authority, parse_authority
 
 
 GUARD = Guard(
-    ["up.localhost"], allowed=["Proxy.Example", "dotted.example.", "*.Suffix.example", "*.x.org"]
+    ["up.localhost"],
+    allowed=["Proxy.Example", "dotted.example.", "*.Suffix.example", "*.x.org.", "*."],
 )
 
 OURS = {
@@ -26,6 +27,7 @@ OURS = {
     "an allowed name": "proxy.example",
     "an allowed name that was written with a dot": "dotted.example",
     "a name below an allowed suffix": "a.suffix.example",
+    "a name below a suffix that was written with a dot": "a.x.org",
     "a name far below an allowed suffix": "a.b.suffix.example.",
 }
 

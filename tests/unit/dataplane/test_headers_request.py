@@ -191,7 +191,6 @@ def test_forwarding_is_sent_only_if_asked_for(make_head):
         pytest.param("10.1.2.3", b"203.0.113.9, 10.1.2.3", b"https", id="a trusted peer"),
         pytest.param("11.1.2.3", b"11.1.2.3", b"http", id="another peer"),
         pytest.param("::1", b"::1", b"http", id="a peer of the other family"),
-        pytest.param("unix", b"unix", b"http", id="a unix socket"),
     ],
 )
 def test_a_trusted_proxys_word_is_passed_on(make_head, address, chain, scheme):
@@ -203,6 +202,16 @@ def test_a_trusted_proxys_word_is_passed_on(make_head, address, chain, scheme):
 
     assert b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (chain, scheme) in lines
     assert 1 == lines.lower().count(b"x-forwarded-for")
+
+
+def test_a_unix_socket_is_no_address(make_head):
+    """Nor is the word of whoever is behind it passed on."""
+    trusting = Forwarding((ip_network("0.0.0.0/0"), ip_network("::/0")))
+    rules = RequestRules(UP, Stripping(), forwarding=trusting)
+
+    lines, _ = sent(rules, make_head(*TOLD), peer=Peer("unix"))
+
+    assert b"X-Forwarded-Proto: http\r\nX-Forwarded-Host: localhost:8484\r\n" == lines
 
 
 def test_only_so_many_names_are_remembered(make_head):

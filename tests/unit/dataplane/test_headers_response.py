@@ -26,9 +26,14 @@ REMOVED = [
 
 def back(rules, base, *fields):
     """Return the lines for the client."""
-    head = ResponseHead()
-    head.fields = list(fields)
-    return rules.fields(head, base)
+    return back_as_sent(rules, base, *((name, b"%b: %b" % (name, value)) for name, value in fields))
+
+
+def back_as_sent(rules, base, *lines):
+    """Return the lines for the client of names and whole lines."""
+    head = ResponseHead(200, b"200 OK")
+    head.fields = list(lines)
+    return rules.lines(head, base)
 
 
 @pytest.mark.parametrize("base", [SHARED, ALONE], ids=["shared", "alone"])
@@ -48,7 +53,19 @@ def test_everything_else_is_untouched_and_nothing_is_added():
         *((b"Date", b"d"), (b"Content_Security", b"1"), (b"Via", b"1.1 x"), (b"ETag", b'W/"1"')),
     ]
 
-    assert [b"%b: %b\r\n" % field for field in fields] == back(PLAIN, SHARED, *fields)
+    assert [b"%b: %b" % field for field in fields] == back(PLAIN, SHARED, *fields)
+
+
+def test_lines_are_relayed_as_they_came():
+    """Also the blanks around a value, or none; only what is rewritten is written anew."""
+    lines = [
+        *((b"A", b"A:b"), (b"x-C", b"x-C: \t caf\xe9 \t"), (b"D", b"D:"), (b"E", b"E: f:g ")),
+        (b"Location", b"Location:\t/a "),
+    ]
+
+    assert [*(line for _, line in lines[:-1]), b"Location: /name/a"] == back_as_sent(
+        PLAIN, SHARED, *lines
+    )
 
 
 def test_connection_removes_what_it_names():
@@ -62,20 +79,20 @@ def test_connection_removes_what_it_names():
         (b"Content-Length", b"5"),
     )
 
-    assert [b"Location: /name/a\r\n", b"Content-Length: 5\r\n"] == lines
+    assert [b"Location: /name/a", b"Content-Length: 5"] == lines
 
 
 @pytest.mark.parametrize("name", [b"Location", b"content-location", b"LOCATION"])
 def test_references_are_rewritten(name):
     """The details are in test_rewrite.py."""
-    assert [name + b": /name/a\r\n"] == back(PLAIN, SHARED, (name, b"https://up.example/a"))
+    assert [name + b": /name/a"] == back(PLAIN, SHARED, (name, b"https://up.example/a"))
 
 
 @pytest.mark.parametrize(
     ("base", "lines"),
     [
         pytest.param(SHARED, [], id="removed on a path listener"),
-        pytest.param(ALONE, [b"Service-Worker-Allowed: /\r\n"], id="kept on an origin of its own"),
+        pytest.param(ALONE, [b"Service-Worker-Allowed: /"], id="kept on an origin of its own"),
     ],
 )
 def test_service_worker_scope_is_not_widened_for_all_routes(base, lines):
@@ -88,6 +105,4 @@ def test_cookies_pass_where_they_may():
     rules = ResponseRules(cookies_pass=True)
     fields = [(b"Set-Cookie", b"a=b; Domain=up.example; Path=/"), (b"set-cookie", b"c=d")]
 
-    assert [b"Set-Cookie: a=b; Path=/name/\r\n", b"set-cookie: c=d\r\n"] == back(
-        rules, SHARED, *fields
-    )
+    assert [b"Set-Cookie: a=b; Path=/name/", b"set-cookie: c=d"] == back(rules, SHARED, *fields)

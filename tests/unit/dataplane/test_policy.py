@@ -50,6 +50,17 @@ PATTERNS = {
     "one star within a segment": ("/a/b*d", ["/a/bd", "/a/bcd"], ["/a/b/d", "/a/b"]),
     "two stars are any number": ("/a/**", ["/a", "/a/", "/a/b", "/a/b/c"], ["/ab", "/x/a"]),
     "two stars in the middle": ("/a/**/z", ["/a/z", "/a/b/c/z"], ["/a/b", "/z", "/a/bz"]),
+    "two stars twice": (
+        "/**/b/**/z",
+        ["/b/z", "/a/b/b/c/z", "/b/z/z", "/b/z/b/z"],
+        ["/z/b", "/bc/z", "/b/zz", "/z"],
+    ),
+    "two stars around two segments": (
+        "/a/**/b/*/**/z",
+        ["/a/b/c/z", "/a/b/b/c/z", "/a/x/b/b/z"],
+        ["/a/b/z", "/a/b/c", "/b/c/z"],
+    ),
+    "two stars behind two stars": ("/a/**/**/z", ["/a/z", "/a/b/z"], ["/a", "/z"]),
     "two stars alone are all": ("/**", ["/", "/a", "/a/b"], []),
     "the root": ("/", ["/", "//"], ["/a"]),
     "a dot is a dot": ("/a.b", ["/a.b"], ["/axb"]),
@@ -67,6 +78,14 @@ def test_patterns_are_of_the_whole_path(pattern, matching, others):
     assert [True] * len(others) == [allows(deny, "GET", path) for path in others]
     assert [True] * len(matching) == [allows(allow, "GET", path) for path in matching]
     assert [False] * len(others) == [allows(allow, "GET", path) for path in others]
+
+
+def test_a_long_path_costs_no_more_than_its_length():
+    """Three `**` once took the cube of it: minutes for this path, in which nobody is answered."""
+    policy = Policy(None, [rule(None, ["/**/x/**/x/**/z"], allow=False)])
+
+    assert allows(policy, "GET", "/x" * 8000)
+    assert not allows(policy, "GET", "/x" * 8000 + "/z")
 
 
 SPELLINGS = {
@@ -92,6 +111,7 @@ SPELLINGS = {
     "with a backslash and a slash encoded": "/api%5cuser%2faccess-token",
     "with a letter encoded twice": "/api/user/%2561ccess-token",
     "with a letter and its encoding encoded": "/api/user/%25%36%31ccess-token",
+    "with a slash encoded twice, in capitals": "/api%25%32%46user/access-token",
     "with half of an encoding encoded": "/api/user/%6%31ccess-token",
     "with the parameters' mark encoded twice": "/api/user/access-token%253bx",
 }

@@ -59,6 +59,9 @@ VIOLATIONS = {
     "a request": b"GET / HTTP/1.1\r\n\r\n",
     "HTTP/0.9": b"<html>",
     "HTTP/2.0": b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "RTSP": b"RTSP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "ICE": b"ICE/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "two spaces before the status": b"HTTP/1.1  200 OK\r\nContent-Length: 0\r\n\r\n",
     "a status of two digits": b"HTTP/1.1 20 OK\r\n\r\n",
     "a status below 100": b"HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n",
     "101, unasked": b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
@@ -78,6 +81,15 @@ VIOLATIONS = {
     "chunks twice": OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     "bare line feeds": b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
     "a folded line": OK + b"A: b\r\n c\r\n\r\n",
+    "a line folded by a tab": OK + b"A: b\r\n\tc\r\n\r\n",
+    "a folded line that looks like a field": OK + b"A: b\r\n Set-Cookie: c\r\n\r\n",
+    "a folded line behind nothing": OK + b"A:\r\n b: c\r\n\r\n",
+    "a first line that is folded": OK + b" A: b\r\n\r\n",
+    "a line without a name": OK + b": b\r\n\r\n",
+    "a line without a colon": OK + b"A\r\n\r\n",
+    "a line feed in the reason": b"HTTP/1.1 200 O\nA: b\r\n\r\n",
+    "a carriage return in the reason": b"HTTP/1.1 200 O\rA: b\r\n\r\n",
+    "a bare line feed at the end of a head": OK + b"A: b\r\n\n",
     "a space before the colon": OK + b"A : b\r\n\r\n",
     "a NUL in a field": OK + b"A: b\0c\r\n\r\n",
     "a carriage return in a field": OK + b"A: b\rc\r\n\r\n",
@@ -113,12 +125,15 @@ async def test_what_is_not_one_http_answer_fails(make_response, data):
 
 async def test_a_head_is_kept_as_it_was_sent(make_response):
     """Order, case, duplicates, reason phrase and bytes that are not UTF-8."""
-    fields = [(b"x-B", b"caf\xe9\t x"), (b"X-b", b""), (b"A_b", b"1"), (b"Content-Length", b"0")]
-    lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+    fields = [
+        *((b"x-B", b"x-B: caf\xe9\t x"), (b"X-b", b"X-b:"), (b"A_b", b"A_b:1")),
+        *((b"C", b"C: \t:d \t"), (b"Content-Length", b"Content-Length: 0")),
+    ]
+    lines = b"".join(line + b"\r\n" for _, line in fields)
 
     head = await make_response(b"HTTP/1.1 299 Fine, \xe9\r\n" + lines + b"\r\n").head()
 
-    assert (299, b"Fine, \xe9", fields) == (head.status, head.reason, head.fields)
+    assert (299, b"299 Fine, \xe9", fields) == (head.status, head.status_text, head.fields)
     assert (0, False, False) == (head.length, head.chunked, head.bodiless)
 
 
@@ -132,7 +147,7 @@ async def test_informational_heads_come_first(make_response):
     heads = [await response.head() for _ in range(3)]
 
     assert [100, 103, 200] == [head.status for head in heads]
-    assert [b"Continue", b"Early Hints", b"OK"] == [head.reason for head in heads]
+    assert [b"100 Continue", b"103 Early Hints", b"200 OK"] == [h.status_text for h in heads]
     assert [True, True, False] == [head.bodiless for head in heads]
     assert b"hello" == await body_of(response)
 
@@ -143,14 +158,66 @@ async def test_a_surplus_answer_does_not_touch_the_first(make_response):
 
     head = await response.head()
 
-    assert (204, b"None", [], True) == (head.status, head.reason, head.fields, response.surplus)
+    assert (204, b"204 None", []) == (head.status, head.status_text, head.fields)
+    assert response.surplus
 
 
 async def test_trailers_are_dropped(make_response):
     """They come behind the head that they would change."""
     response = make_response(CHUNKED + b"0\r\nSet-Cookie: a\r\n\r\n")
 
-    assert [(b"Transfer-Encoding", b"chunked")] == (await response.head()).fields
+    expected = [(b"Transfer-Encoding", b"Transfer-Encoding: chunked")]
+    assert expected == (await response.head()).fields
+
+
+@pytest.mark.parametrize("text", [b"200", b"200 "], ids=["without a space", "with a space"])
+async def test_a_status_without_a_reason_keeps_its_space(make_response, text):
+    """RFC 9112 4: strict clients refuse a status line without it."""
+    head = await make_response(b"HTTP/1.1 " + text + b"\r\nContent-Length: 0\r\n\r\n").head()
+
+    assert (200, b"200 ") == (head.status, head.status_text)
+
+
+class Lenient:
+    """A parser that takes for a head whatever it is fed."""
+
+    def __init__(self, response):
+        self.response = response
+
+    def feed_data(self, data):
+        """Call the head complete."""
+        self.response.on_headers_complete()
+
+    def get_status_code(self):
+        """Return what is in all heads here."""
+        return 200
+
+    def should_keep_alive(self):
+        """Keep it."""
+        return True
+
+
+@pytest.mark.parametrize(
+    ("data", "fails"),
+    [
+        pytest.param(OK + b"A: b\r\n\r\n", False, id="the control: a head"),
+        pytest.param(OK + b"A: b\r\n", True, id="a head that ends elsewhere"),
+        pytest.param(OK + b"A: b\r\n\n", True, id="a head that ends with a bare line feed"),
+        pytest.param(OK + b"A: b\r\n C: d\r\n\r\n", True, id="a folded line"),
+        pytest.param(OK + b"A: b\r\n\tC: d\r\n\r\n", True, id="a line folded by a tab"),
+        pytest.param(OK + b"A\r\n\r\n", True, id="a line without a colon"),
+        pytest.param(b"RTSP/1.0 200 OK\r\n\r\n", True, id="another protocol"),
+    ],
+)
+async def test_a_head_that_the_parser_reads_otherwise_is_refused(make_response, data, fails):
+    """502, should llhttp ever forgive more than it does: no line is relayed in two readings."""
+    response = make_response()
+    response._parser = Lenient(response)
+
+    response.feed(data)
+
+    assert fails is isinstance(response.failure, ProtocolViolation)
+    assert int(not fails) == len(response._heads)
 
 
 async def test_the_end_of_the_connection_ends_a_body_of_no_length(make_response):

@@ -16,6 +16,11 @@ class Clock:
     def __init__(self):
         self.now = 0.0
         self.timers = []
+        self.faults = []
+
+    def call_exception_handler(self, context):
+        """Remember a fault."""
+        self.faults.append(context["exception"])
 
     def time(self):
         """Return the time."""
@@ -93,3 +98,43 @@ def test_nothing_ticks_while_nothing_waits(clock, sweep):
     clock.tick()
 
     assert (1, 1, 0, 1) == (one_timer, still_one, none, later.expired)
+
+
+class Broken(Wait):
+    """Cannot be ended."""
+
+    def expire(self):
+        """Fail."""
+        self.expired += 1
+        raise ValueError
+
+
+def test_a_fault_in_one_wait_does_not_keep_the_others(clock, sweep):
+    """Those of the same tick and those of the next; and the fault is told."""
+    broken = [Broken(sweep, 0.1), Broken(sweep, 0.1)]
+    waits = [Wait(sweep, deadline) for deadline in (0.1, 0.1, 0.6)]
+    told = []
+    for _ in range(2):
+        clock.tick()
+        told.append([wait.expired for wait in waits])
+
+    assert [[1, 1, 0], [1, 1, 1]] == told
+    assert [2, 2] == [wait.expired for wait in broken]
+    assert [ValueError] * 4 == [type(fault) for fault in clock.faults]
+
+
+def test_the_end_of_the_process_leaves_the_timer_set(clock, sweep):
+    """Whatever a wait raises, what is left is looked at again."""
+
+    class Ending(Wait):
+        def expire(self):
+            self.sweep.discard(self)
+            raise KeyboardInterrupt
+
+    Ending(sweep, 0.1)
+    later = Wait(sweep, 0.6)
+    with pytest.raises(KeyboardInterrupt):
+        clock.tick()
+    clock.tick()
+
+    assert (1, []) == (later.expired, clock.faults)
