@@ -16,10 +16,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 from aiohttp.web_server import Server
 
@@ -32,7 +33,7 @@ from proxy.dataplane.model import Head, Peer
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aiohttp.streams import StreamReader
 
@@ -237,18 +238,40 @@ class ClientConnection(RequestHandler):
             if self._deaf_for < 0:
                 self.force_close()
             return
-        super().data_received(data)
-        if not self._messages:
+        if self._force_close or self._parser is None:
             return
-        message, payload = self._messages[-1]
-        if isinstance(message, RawRequestMessage):
-            self._newest = payload
-        elif self._newest is not None and not self._newest.is_eof():
-            # The body the parser was in: of the request under way, or of one that waits.
-            self._newest.set_exception(BadRequest(_BROKEN_BODY))
+        if self._upgraded:
+            super().data_received(data)
+            return
+        try:
+            messages, self._upgraded, self._message_tail = self._parser.feed_data(data)
+        except HttpProcessingError as error:
+            messages = [(_Unreadable(error), EMPTY_PAYLOAD)]
+            if self._newest is not None and not self._newest.is_eof():
+                # The body the parser was in: of the request under way, or of one that waits.
+                self._newest.set_exception(BadRequest(_BROKEN_BODY))
+        if messages:
+            self._newest = messages[-1][1]
+            self._take_up(messages)
+
+    def _take_up(self, messages: Sequence[tuple[Any, StreamReader]]) -> None:
+        """Queue what has been read, wake the task, and read no further if it is too much."""
+        self._request_count += len(messages)
+        self._messages.extend(messages)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        if len(self._messages) >= self._max_msg_queue_size and not self._buffer_paused:
+            self._pause_reading_for_buffer()
 
     def log_exception(self, *_: Any, **__: Any) -> None:
         """Log nothing here: the handler tells its own faults, and aiohttp's text quotes bytes."""
+
+
+class _Unreadable(NamedTuple):
+    """Stands in the queue for bytes that are no request."""
+
+    exc: BaseException
 
 
 class ClientRequest:

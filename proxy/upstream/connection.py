@@ -139,8 +139,11 @@ class Connection(asyncio.Protocol):
         The kernel is asked, for the loop may not have come round to telling: bytes that wait here
         would be taken for the answer to the next request, and they are somebody else's.
         """
-        fresh = self.deadline is None or self.deadline > self._loop.time()
-        return fresh and not self.closed and not self._poll.poll(0)
+        if self._transport is None or self._transport.is_closing():
+            return False
+        if self.deadline is not None and self.deadline <= self._loop.time():
+            return False
+        return not self._poll.poll(0)
 
     def close(self) -> None:
         """Close at once; what is still to be written is dropped."""

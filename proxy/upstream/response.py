@@ -238,7 +238,7 @@ class Response:
         raw = self._raw.lstrip(b"\r\n")  # llhttp forgives empty lines in front, as RFC 9112 2.2
         end = raw.find(b"\r\n\r\n")
         first, *lines = raw[:end].split(b"\r\n")
-        if end < 0 or not first.startswith(_VERSIONS) or not status >= _FIRST_STATUS:
+        if end < 0 or not first.startswith(_VERSIONS) or status < _FIRST_STATUS or b"\0" in first:
             self._violation("a status line or a head that is not HTTP/1.1")
             return
         if len(first) == _NO_REASON:
