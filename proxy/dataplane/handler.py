@@ -13,10 +13,11 @@ from proxy.dataplane.outbound import assemble
 from proxy.dataplane.problem import problem
 from proxy.dataplane.record import Record
 from proxy.dataplane.relay import relay
-from proxy.dataplane.reserved import is_reserved, reserved_answer
+from proxy.dataplane.reserved import reserved_answer
+from proxy.dataplane.router import RESERVED
 from proxy.dataplane.send import send
 from proxy.dataplane.target import parse_target
-from proxy.dataplane.upload import upload_of
+from proxy.dataplane.upload import NOTHING, upload_of
 from proxy.upstream.errors import UpstreamError
 
 
@@ -92,7 +93,7 @@ class Handler:
         # Target and framing: one reading, or none.
         target = parse_target(head.method, head.target)
         check_framing(head)
-        if is_reserved(entrance, target.path):
+        if entrance.kind == "shared" and target.path.startswith(RESERVED):
             self._answer_reserved(head, target, client, record)
             return
         # Guard: by which name, from which page.
@@ -105,11 +106,16 @@ class Handler:
         sandbox = entrance.guarded and mount.base.shared and check_shared_origin(head.named)
         # Policy, then limits.
         route.policy.check(head.method, path)
-        upload = upload_of(head, body, limit=route.body_limit, keep=route.replay_buffer)
+        upload = NOTHING
+        if head.chunked or head.length:
+            upload = upload_of(head, body, limit=route.body_limit, keep=route.replay_buffer)
         # Strip, then inject: the credential comes last.
         fields, stripped = route.request.fields(head, entrance, peer, ours=ours)
-        query, parameters = route.request.query(target.query)
-        record.stripped = stripped + parameters
+        query = target.query
+        if query:
+            query, parameters = route.request.query(query)
+            stripped += parameters
+        record.stripped = stripped
         request = assemble(head.method, path, query, fields, route.injector.inject())
         # Send, relay.
         record.sent_at = perf_counter()

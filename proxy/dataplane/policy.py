@@ -38,14 +38,12 @@ class Rule:
     pattern: re.Pattern[bytes]
     allow: bool
 
-    def applies(self, method: str, readings: Sequence[bytes]) -> bool:
-        """Tell whether the rule decides about a request."""
-        if self.methods is not None and method not in self.methods:
-            return False
-        matches = self.pattern.fullmatch
+    def matches(self, readings: Sequence[bytes]) -> bool:
+        """Tell whether the rule is about a path, given all its readings."""
+        match = self.pattern.fullmatch
         if len(readings) == 1:
-            return matches(readings[0]) is not None
-        found = [matches(reading) is not None for reading in readings]
+            return match(readings[0]) is not None
+        found = [match(reading) is not None for reading in readings]
         return all(found) if self.allow else any(found)
 
 
@@ -98,7 +96,9 @@ class Policy:
         paths = readings(path)
         allowed = self._otherwise_allowed
         for each in self.rules:
-            if each.applies(method, paths):
+            if each.methods is not None and method not in each.methods:
+                continue
+            if each.matches(paths):
                 allowed = each.allow
                 break
         if not allowed:

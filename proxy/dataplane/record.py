@@ -84,8 +84,11 @@ class Record:
                 "cause": self.cause,
                 "bytes_in": self.bytes_in,
                 "bytes_out": self.bytes_out,
-                "ms": _ms(self._started_at, perf_counter()),
-                "upstream_ms": _ms(self.sent_at, self.answered_at) if self.answered_at else None,
+                # Cut off after two places without round(), which works on decimal digits.
+                "ms": int((perf_counter() - self._started_at) * 100_000) / 100,
+                "upstream_ms": int((self.answered_at - self.sent_at) * 100_000) / 100
+                if self.answered_at
+                else None,
                 "credential": None if credential is None else credential.name,
                 "credential_state": None if credential is None else credential.state,
                 "stripped": self.stripped,
@@ -105,8 +108,3 @@ def _bare_path(target: str) -> str:
     if separator:
         return "/" + rest.partition("/")[2]
     return text.rpartition("@")[2]
-
-
-def _ms(start: float, end: float) -> float:
-    # Cut off after two places without round(), which works on decimal digits.
-    return int((end - start) * 100_000) / 100

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from proxy.dataplane.errors import MethodDenied, NoRoute
 from proxy.dataplane.problem import own_answer
 from proxy.dataplane.router import RESERVED
-
-
-if TYPE_CHECKING:
-    from proxy.dataplane.model import Entrance
 
 
 class Health(Protocol):
@@ -19,11 +15,6 @@ class Health(Protocol):
     def ready(self) -> bool:
         """Whether requests can be served now."""
         ...
-
-
-def is_reserved(entrance: Entrance, path: str) -> bool:
-    """Tell whether a path is answered by the proxy itself."""
-    return entrance.kind == "shared" and path.startswith(RESERVED)
 
 
 def reserved_answer(method: str, path: str, health: Health, *, close: bool) -> bytes:

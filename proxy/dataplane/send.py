@@ -61,7 +61,7 @@ class Exchange:
         Whatever else the reason, the upstream sees the connection close: it must neither go on
         working for a client that has left nor take half a request for a whole one.
         """
-        self._pool.release(self._connection, self.response, sent=self._upload.complete)
+        self._pool.release(self._connection, sent=self._upload.complete)
 
     async def abandon(self) -> None:
         """End an exchange whose request is still on its way."""

@@ -114,13 +114,11 @@ NOTHING: Final = Upload(None)
 
 
 def upload_of(head: Head, body: Body, *, limit: int | None, keep: int) -> Upload:
-    """Return the upload of a request; the same one for all that have no body.
+    """Return the upload of a request that has a body; for the others there is `NOTHING`.
 
     Raises:
         BodyTooLarge: the head announces more than the route takes.
     """
-    if not head.chunked and not head.length:
-        return NOTHING
     if head.length is not None and limit is not None and head.length > limit:
         raise _too_large(limit)
     return Upload(body, chunked=head.chunked, limit=limit, keep=keep)

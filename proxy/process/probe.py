@@ -82,7 +82,7 @@ async def _ask(route: Route, path: str) -> int:
             answer = await response.head()
         return answer.status
     finally:
-        route.pool.release(connection, None, sent=True)
+        route.pool.release(connection, sent=False)
 
 
 class _Unnamed:

@@ -77,8 +77,9 @@ class Connection(asyncio.Protocol):
         """Write the first bytes of a request, or the whole, and return its answer to be."""
         self.response = response = Response(self._loop, self, to_head=to_head)
         self._extend(self._timeouts.response if whole else self._timeouts.idle)
-        self.write(request)
-        if self._transport is None:
+        if self._transport is not None:
+            self._transport.write(request)
+        else:
             # Nobody would ever end the wait.
             response.fail(Dropped("the upstream closed at once", unanswered=True))
         return response
@@ -109,23 +110,28 @@ class Connection(asyncio.Protocol):
         if self.response is not None and not self.response.started:
             self._extend(self._timeouts.response)
 
-    def end(self) -> bool:
-        """End the exchange; True: the connection may serve another one."""
+    def end(self, *, sent: bool) -> bool:
+        """End the exchange; True: the connection rests, fit for another one; else it is closed.
+
+        It rests for as long as the upstream is likely to wait. The upstream's own word counts,
+        less a second for the way there: a request must not meet the close.
+
+        Args:
+            sent: the whole request had been written.
+        """
         response, self.response = self.response, None
         self.used = True
         if response is None:
+            self.close()
             return False
         response.end()
-        fit = response.complete and response.keep_alive and not response.surplus
-        return fit and not self.closed
-
-    def rest(self, response: Response) -> None:
-        """Wait for the next exchange for as long as the upstream is likely to.
-
-        Its own word counts, less a second for the way there: a request must not meet the close.
-        """
+        fit = sent and response.complete and response.keep_alive and not response.surplus
+        if not fit or self.closed:
+            self.close()
+            return False
         stated = response.keep_alive_s
         self._extend(self._timeouts.pool_idle if stated is None else max(stated - 1.0, 0.0))
+        return True
 
     @property
     def closed(self) -> bool:

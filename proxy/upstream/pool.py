@@ -16,7 +16,6 @@ from proxy.upstream.errors import ConnectTimeout, PoolExhausted, TlsFailure, Unr
 if TYPE_CHECKING:
     from proxy.upstream.errors import UpstreamError
     from proxy.upstream.origin import Origin
-    from proxy.upstream.response import Response
     from proxy.upstream.sweep import Sweep
 
 
@@ -115,19 +114,18 @@ class Pool:
                 self._admit(None)
         return connection
 
-    def release(self, connection: Connection, response: Response | None, *, sent: bool) -> None:
+    def release(self, connection: Connection, *, sent: bool) -> None:
         """Take a connection back after its exchange.
 
         Args:
             connection: whose exchange is over, in whatever way.
-            response: the answer that came on it.
             sent: the whole request had been written.
         """
-        fit = connection.end()
-        if not (fit and sent and response is not None) or self._closed:
+        if not connection.end(sent=sent):
+            return
+        if self._closed:
             connection.close()
-        elif not self._admit(connection):
-            connection.rest(response)
+        elif not (self._waiters and self._admit(connection)):
             self._idle.append(connection)
 
     def lost(self, connection: Connection) -> None:

@@ -238,7 +238,12 @@ class Response:
         raw = self._raw.lstrip(b"\r\n")  # llhttp forgives empty lines in front, as RFC 9112 2.2
         end = raw.find(b"\r\n\r\n")
         first, *lines = raw[:end].split(b"\r\n")
-        if end < 0 or not first.startswith(_VERSIONS) or status < _FIRST_STATUS or b"\0" in first:
+        if (
+            end < 0
+            or not first.startswith(_VERSIONS)
+            or status < _FIRST_STATUS
+            or first.find(b"\0") >= 0
+        ):
             self._violation("a status line or a head that is not HTTP/1.1")
             return
         if len(first) == _NO_REASON:
