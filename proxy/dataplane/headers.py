@@ -7,6 +7,7 @@ Each spelling is judged once and remembered.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -17,7 +18,7 @@ from proxy.dataplane.rewrite import rewrite_field
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
     from proxy.dataplane.model import Entrance, Head, Peer
@@ -316,45 +317,59 @@ class Forwarding:
 class ResponseRules:
     """What of an answer's fields one route passes back.
 
+    One search finds the lines that do not simply pass; what is between them passes as it came.
+
     Args:
         cookies_pass: `cookies: pass`.
     """
 
     def __init__(self, *, cookies_pass: bool = False) -> None:
-        self._removed = RESPONSE_REMOVED - ({"set-cookie"} if cookies_pass else set())
-        self._rewritten = REWRITTEN | ({"set-cookie"} if cookies_pass else set())
+        cookies = {"set-cookie"} if cookies_pass else set()
+        self._rewritten = REWRITTEN | cookies
+        # 407 and its challenge are between a client and its proxy: that is us.
+        removed = (HOP_BY_HOP | RESPONSE_REMOVED | {"proxy-authenticate"}) - cookies
+        self._marked = _any_of(removed | self._rewritten | {"service-worker-allowed"})
         self._fates = _Fates(self._judge)
 
     def _judge(self, lower: str) -> int:
         if lower == "connection":
             return CONNECTION
-        if lower in self._rewritten:
-            return REWRITE
-        # 407 and its challenge are between a client and its proxy: that is us.
-        removed = lower in HOP_BY_HOP or lower in self._removed or lower == "proxy-authenticate"
-        if removed or lower.startswith("access-control-"):
-            return DROP
-        # On one origin for all routes this would let a script of one see the requests of all.
-        return SHARED_ORIGIN if lower == "service-worker-allowed" else KEEP
+        # On one origin for all routes it would let a script of one see the requests of all.
+        if lower == "service-worker-allowed":
+            return SHARED_ORIGIN
+        return REWRITE if lower in self._rewritten else DROP
 
-    def lines(self, head: ResponseHead, base: Base) -> list[bytes]:
-        """Return the lines to send to the client, without their ends, framing and `Connection`."""
-        fates = self._fates
+    def relayed(self, head: ResponseHead, base: Base) -> bytes:
+        """Return the field lines for the client, each behind a CRLF, without framing."""
+        block = head.block
         kept: list[bytes] = []
         named: list[bytes] = []
-        for name, line in head.fields:
-            fate = fates[name]
-            if fate == KEEP or (fate == SHARED_ORIGIN and not base.shared):
-                kept.append(line)
-            elif fate == REWRITE:
-                kept.append(b"%b: %b" % (name, rewrite_field(name, _value(name, line), base)))
+        end = 0
+        for found in self._marked.finditer(block):
+            kept.append(block[end : found.start()])
+            end = found.end()
+            name, value = found.groups()
+            fate = self._fates[name]
+            if fate == REWRITE:
+                value = rewrite_field(name, value.strip(b" \t"), base)
+                kept.append(b"\r\n%b: %b" % (name, value))
             elif fate == CONNECTION:
-                named.append(_value(name, line))
+                named.append(value.strip(b" \t"))
+            elif fate == SHARED_ORIGIN and not base.shared:
+                kept.append(found[0])
+        kept.append(block[end:])
         gone = _named_by(named) if named else ()
-        if gone:
-            kept = [line for line in kept if fold_bytes(line.partition(b":")[0]) not in gone]
-        return kept
+        return _without(b"".join(kept), gone) if gone else b"".join(kept)
 
 
-def _value(name: bytes, line: bytes) -> bytes:
-    return line[len(name) + 1 :].strip(b" \t")
+def _any_of(names: Iterable[str]) -> re.Pattern[bytes]:
+    """Return what finds the lines of the fields of these names, and `Access-Control-*`."""
+    patterns = [re.escape(name) for name in sorted(names)] + ["access-control-[^:]*"]
+    first = "".join(sorted({name[0] for name in patterns}))
+    text = f"\r\n(?=[{first}])({'|'.join(patterns)}):([^\r]*)"
+    return re.compile(text.encode("ascii"), re.IGNORECASE)
+
+
+def _without(block: bytes, names: Container[str]) -> bytes:
+    lines = block.split(b"\r\n")
+    return b"\r\n".join(line for line in lines if fold_bytes(line.partition(b":")[0]) not in names)

@@ -9,6 +9,8 @@ from proxy.observe.log import now
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from proxy.dataplane.model import Head, Peer, Route
     from proxy.observe.log import Log
 
@@ -22,42 +24,29 @@ class Record:
         peer: who sent it.
     """
 
-    __slots__ = (
-        "_head",
-        "_peer",
-        "_started_at",
-        "answered_at",
-        "bytes_in",
-        "bytes_out",
-        "cause",
-        "close",
-        "error",
-        "quiet",
-        "request_id",
-        "route",
-        "sent_at",
-        "status",
-        "stripped",
-    )  # fmt: skip
+    # Defaults on the class, not __slots__: a request sets few of them.
+
+    sent_at = 0.0
+    """When the upstream's time begins."""
+    answered_at = 0.0
+    """When it ends: its head has come."""
+    route: Route | None = None
+    status = 0
+    error: str | None = None
+    cause: str | None = None
+    bytes_in = 0
+    bytes_out = 0
+    stripped: Sequence[str] = ()
+    close = False
+    """The connection ends behind the answer."""
+    quiet = False
+    """No line: whoever watches over the process asks every few seconds."""
 
     def __init__(self, request_id: str, head: Head, peer: Peer) -> None:
+        self.request_id = request_id
         self._head = head
         self._peer = peer
         self._started_at = perf_counter()
-        self.sent_at = 0.0
-        self.answered_at = 0.0
-        self.request_id = request_id
-        self.route: Route | None = None
-        self.status = 0
-        self.error: str | None = None
-        self.cause: str | None = None
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.stripped: list[str] = []
-        self.close = False
-        """The connection ends behind the answer."""
-        self.quiet = False
-        """No line: whoever watches over the process asks every few seconds."""
 
     def tell(self, log: Log) -> None:
         """Write the line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,9 @@ _FIRST_FINAL: Final = 200
 _NO_CONTENT: Final = 204
 _PROXY_AUTHENTICATION_REQUIRED: Final = 407
 _VERSION: Final = b"HTTP/1.1 "
-_SANDBOX: Final = b"Content-Security-Policy: sandbox allow-scripts allow-forms"
+_SANDBOX: Final = b"\r\nContent-Security-Policy: sandbox allow-scripts allow-forms"
+# RFC 9110 8.6 forbids one in 1xx and 204, and a client that believed it would wait.
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[^\r]*", re.IGNORECASE)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -88,28 +91,25 @@ async def _final_head(exchange: Exchange, client: Client, head: Head, mount: Mou
 
 
 def _interim_bytes(answer: ResponseHead, mount: Mount) -> bytes:
-    lines = _without_length(mount.route.response.lines(answer, mount.base))
-    return b"\r\n".join([_VERSION + answer.status_text, *lines, b"", b""])
+    block = _LENGTH.sub(b"", mount.route.response.relayed(answer, mount.base))
+    return b"".join((_VERSION, answer.status_text, block, b"\r\n\r\n"))
 
 
 def _head_bytes(
     answer: ResponseHead, mount: Mount, *, chunked: bool, close: bool, sandbox: bool
 ) -> bytes:
-    lines = mount.route.response.lines(answer, mount.base)
+    block = mount.route.response.relayed(answer, mount.base)
     if answer.status == _NO_CONTENT:
-        lines = _without_length(lines)
+        block = _LENGTH.sub(b"", block)
+    parts = [_VERSION, answer.status_text, block]
     if chunked:
-        lines.append(b"Transfer-Encoding: chunked")
+        parts.append(b"\r\nTransfer-Encoding: chunked")
     if sandbox:
-        lines.append(_SANDBOX)
+        parts.append(_SANDBOX)
     if close:
-        lines.append(b"Connection: close")
-    return b"\r\n".join([_VERSION + answer.status_text, *lines, b"", b""])
-
-
-def _without_length(lines: list[bytes]) -> list[bytes]:
-    """RFC 9110 8.6 forbids one in 1xx and 204, and a client that believed it would wait."""
-    return [line for line in lines if not line.lower().startswith(b"content-length:")]
+        parts.append(b"\r\nConnection: close")
+    parts.append(b"\r\n\r\n")
+    return b"".join(parts)
 
 
 def _framed(piece: bytes, *, chunked: bool, ended: bool) -> bytes:

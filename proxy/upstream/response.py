@@ -6,6 +6,7 @@ came, to be relayed byte for byte; if they do not end where llhttp says, the ans
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -24,16 +25,21 @@ MAX_HEAD_SIZE: Final = 512 * 1024
 HIGH_WATER: Final = 256 * 1024
 """Bytes of body held before the upstream is read no more: about one read of asyncio's."""
 
-_FIRST_STATUS: Final = 100
-_VERSIONS: Final = (b"HTTP/1.1 ", b"HTTP/1.0 ")
-_ZERO: Final = ord("0")
-_SPACE: Final = ord(" ")
-_NO_REASON: Final = len("HTTP/1.1 200")
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
 _BODILESS: Final = frozenset({204, 304})
-_LENGTHS: Final = frozenset(map(len, ("keep-alive", "content-length", "transfer-encoding")))
-"""Most fields are told from the three that matter here by the length of their name alone."""
+_NO_REASON: Final = len("200")
+
+# RFC 9112 4 and 5, and nothing more lenient: version, status and reason, field lines. No character
+# can be read in two ways, so what does not match is found out in linear time. (Not by possessive
+# repetitions: with groups in them Python 3.11.2 does not match what it should.)
+_HEAD: Final = re.compile(
+    rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: [^\0\r\n]*)?)"
+    rb"((?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\0\r\n]*)*)\r\n\r\n"
+)
+_FRAMING: Final = re.compile(
+    rb"\r\n(content-length|transfer-encoding|keep-alive):([^\r]*)", re.IGNORECASE
+)
 
 
 class Flow(Protocol):
@@ -48,31 +54,33 @@ class Flow(Protocol):
         ...
 
 
-Line = tuple[bytes, bytes]
-"""A field's name, and its whole line without the end, both as sent."""
-
-
 class ResponseHead:
     """Status line and fields of one answer, final or informational (1xx).
 
     Attributes:
         status: the code.
         status_text: what stands behind the version: the code, a space and the reason phrase.
-        fields: the lines, in order.
+        block: the field lines as they came, each behind a CRLF.
         length: the value of Content-Length, or None.
         chunked: the body is in chunks.
         bodiless: an answer to HEAD, a 1xx, 204 or 304: nothing follows the head.
     """
 
-    __slots__ = ("bodiless", "chunked", "fields", "length", "status", "status_text")
+    __slots__ = ("block", "bodiless", "chunked", "length", "status", "status_text")
 
-    def __init__(self, status: int, status_text: bytes) -> None:
+    def __init__(self, status: int, status_text: bytes, block: bytes = b"") -> None:
         self.status = status
         self.status_text = status_text
-        self.fields: list[Line] = []
+        self.block = block
         self.length: int | None = None
         self.chunked = False
         self.bodiless = False
+
+    @property
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """The name and the whole line of each field."""
+        lines = self.block.split(b"\r\n")[1:]
+        return [(line.partition(b":")[0], line) for line in lines]
 
     @property
     def close_delimited(self) -> bool:
@@ -105,7 +113,6 @@ class Response:
     """Seconds the upstream says it keeps an idle connection."""
     failure: Exception | None = None
 
-    _raw = b""
     _final: ResponseHead | None = None
     _head_size = 0
     _size = 0
@@ -118,6 +125,7 @@ class Response:
         self._to_head = to_head
         # One parser an answer: a parser kept for the next one would carry its state over.
         self._parser: Any = HttpResponseParser(self)
+        self._raw: list[bytes] = []
         self._heads: list[ResponseHead] = []
         self._pieces: list[bytes] = []
 
@@ -182,7 +190,7 @@ class Response:
             return
         self.started = True
         if self._final is None:
-            self._raw = self._raw + data if self._raw else data
+            self._raw.append(data)
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
@@ -233,31 +241,24 @@ class Response:
         """Cut the head off what has come, and tell from it how the body ends."""
         if self.complete or self.failure is not None:
             return
-        parser = self._parser
-        status = parser.get_status_code()
-        raw = self._raw.lstrip(b"\r\n")  # llhttp forgives empty lines in front, as RFC 9112 2.2
-        end = raw.find(b"\r\n\r\n")
-        first, *lines = raw[:end].split(b"\r\n")
-        if (
-            end < 0
-            or not first.startswith(_VERSIONS)
-            or status < _FIRST_STATUS
-            or first.find(b"\0") >= 0
-        ):
-            self._violation("a status line or a head that is not HTTP/1.1")
+        # llhttp forgives empty lines in front, as RFC 9112 2.2 asks.
+        raw = b"".join(self._raw).lstrip(b"\r\n")
+        found = _HEAD.match(raw)
+        if found is None:
+            self._violation("a head that is not HTTP/1.1")
             return
-        if len(first) == _NO_REASON:
-            first += b" "  # RFC 9112 4: the space stays where there is no reason phrase
-        head = ResponseHead(status, first[9:])
+        version, status_text, block = found.groups()
+        if len(status_text) == _NO_REASON:
+            status_text += b" "  # RFC 9112 4: the space stays where there is no reason phrase
+        status = self._parser.get_status_code()
+        head = ResponseHead(status, status_text, block)
         head.bodiless = self._to_head or status in _BODILESS or status < _FIRST_FINAL
-        if not self._read_fields(head, lines, http10=first[7] == _ZERO):
+        if not self._read_framing(head, http10=version == b"0"):
             return
-        if status < _FIRST_FINAL:
-            self._raw = raw[end + 4 :]
-        else:
-            self._raw = b""
+        self._raw = [raw[found.end() :]]
+        if status >= _FIRST_FINAL:
             self._final = head
-            self.keep_alive = parser.should_keep_alive()
+            self.keep_alive = self._parser.should_keep_alive()
             # llhttp knows nothing of HEAD and would wait for the body that the head announces.
             self.complete = head.bodiless
         self._heads.append(head)
@@ -278,36 +279,23 @@ class Response:
         if self._final is not None and self.failure is None:
             self.complete = True
 
-    def _read_fields(self, head: ResponseHead, lines: list[bytes], *, http10: bool) -> bool:
+    def _read_framing(self, head: ResponseHead, *, http10: bool) -> bool:
         """Read length and coding; False: they contradict HTTP/1.1, and the answer has failed."""
-        fields = head.fields
-        for line in lines:
-            name, colon, value = line.partition(b":")
-            if not colon or line[0] <= _SPACE:
-                self._violation("a line of the head that is no field")
-                return False
-            fields.append((name, line))
-            if len(name) in _LENGTHS and not self._read_field(head, name.lower(), value):
-                self._violation("a Transfer-Encoding other than chunked")
-                return False
-        if head.chunked and http10:
-            self._violation("a Transfer-Encoding in HTTP/1.0")
-            return False
+        for name, value in _FRAMING.findall(head.block):
+            match len(name):
+                case 14:  # Content-Length; llhttp has refused a second one, and all but digits
+                    head.length = int(value)
+                case 10:  # Keep-Alive
+                    self.keep_alive_s = _keep_alive_timeout(value)
+                case _ if head.chunked or value.strip(b" \t").lower() != b"chunked" or http10:
+                    # Any other coding would reach the client without the field that names it.
+                    self._violation("a Transfer-Encoding other than one chunked in HTTP/1.1")
+                    return False
+                case _:
+                    head.chunked = True
         if head.status == _SWITCHING_PROTOCOLS:
             self._violation("101 Switching Protocols, which was not asked for")
             return False
-        return True
-
-    def _read_field(self, head: ResponseHead, name: bytes, value: bytes) -> bool:
-        if name == b"content-length":
-            head.length = int(value)  # llhttp has refused anything but digits, and a second one
-        elif name == b"transfer-encoding":
-            # Any other coding would reach the client without the field that names it.
-            if head.chunked or value.strip(b" \t").lower() != b"chunked":
-                return False
-            head.chunked = True
-        elif name == b"keep-alive":
-            self.keep_alive_s = _keep_alive_timeout(value)
         return True
 
 
