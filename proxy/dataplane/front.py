@@ -319,13 +319,23 @@ class ClientRequest:
     async def read(self) -> bytes:
         """Return what has come of the body, waiting for some; empty at the end."""
         try:
-            return await self._payload.readany()
+            return await self._payload.readany() + self._rest()
         except RequestPayloadError:
             raise BadRequest(_BROKEN_BODY) from None
 
     def take(self) -> bytes:
         """Return what has come of the body, without waiting."""
-        return self._payload.read_nowait(-1)
+        return self._payload.read_nowait(-1) + self._rest()
+
+    def _rest(self) -> bytes:
+        """Return what came in while the rest was taken: aiohttp parses on in the middle of that.
+
+        Else `ended` would be true of a body whose last pieces have not been taken.
+        """
+        rest = b""
+        while self._payload.is_eof() and not self._payload.at_eof():
+            rest += self._payload.read_nowait(-1)
+        return rest
 
     # The client.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _ORIGIN: Final = re.compile(r"(https?)://([^/?#@]+)", re.IGNORECASE)
+_LONGEST_HOST: Final = 255
 _REMEMBERED: Final = 256
 """Spellings of our own names that need not be read again."""
 _FOREIGN_SITES: Final = frozenset({"cross-site", "same-site"})
@@ -78,7 +79,7 @@ class Guard:
                 "own, add it to `allow_hosts` in the configuration.",
                 cause=f"Host {authority.host}",
             )
-        if len(self._admitted) < _REMEMBERED:
+        if len(self._admitted) < _REMEMBERED and len(text) <= _LONGEST_HOST:
             self._admitted[text] = authority
         return authority
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote_plus
 
 from proxy.dataplane.rewrite import rewrite_field
@@ -77,8 +76,10 @@ RESPONSE_REMOVED: Final = frozenset(
 )
 REWRITTEN: Final = frozenset({"location", "content-location", "link", "refresh"})
 
-# A client can spell its fields in endless ways; only so many are remembered.
 _REMEMBERED: Final = 1024
+_LONGEST_REMEMBERED: Final = 64
+_Name = TypeVar("_Name", str, bytes)
+_Verdict = TypeVar("_Verdict")
 _FORWARDING: Final = frozenset({"forwarded", "x-real-ip"})
 _PERSISTENCE: Final = frozenset({b"keep-alive", b"close", b""})
 
@@ -86,25 +87,26 @@ _PERSISTENCE: Final = frozenset({b"keep-alive", b"close", b""})
 # What becomes of a field. Plain numbers: looking up an enum's member costs more than the rest.
 KEEP: Final = 0
 DROP: Final = 1
-CREDENTIAL: Final = 2  # dropped, and its name is logged
-CONNECTION: Final = 3  # dropped, with the fields that it names
-SHARED_ORIGIN: Final = 4  # kept, but not where several routes are one browser origin
-REWRITE: Final = 5
+CONNECTION: Final = 2  # dropped, with the fields that it names
+SHARED_ORIGIN: Final = 3  # kept, but not where several routes are one browser origin
+REWRITE: Final = 4
 
 
-class _Fates(dict[bytes, int]):
-    """The fate of each spelling of a field's name, judged when it is first seen."""
+class _Judged(dict[_Name, _Verdict]):
+    """The verdict on each spelling of a name, given when it is first seen.
 
-    def __init__(self, judge: Callable[[str], int]) -> None:
+    A client can spell names in endless ways, so only so many, and no long ones, are remembered.
+    """
+
+    def __init__(self, judge: Callable[[_Name], _Verdict]) -> None:
         super().__init__()
-        self._judge = judge
+        self._judge: Callable[[_Name], _Verdict] = judge
 
-    def __missing__(self, name: bytes) -> int:
-        lower = name.decode("latin-1").lower()
-        fate = self._judge(lower)
-        if len(self) < _REMEMBERED:
-            self[name] = fate
-        return fate
+    def __missing__(self, name: _Name) -> _Verdict:
+        verdict = self._judge(name)
+        if len(self) < _REMEMBERED and len(name) <= _LONGEST_REMEMBERED:
+            self[name] = verdict
+        return verdict
 
 
 def fold(name: str) -> str:
@@ -112,7 +114,6 @@ def fold(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def fold_bytes(name: bytes) -> str:
     """Return a field's name, as it came, folded."""
     return fold(name.decode("latin-1"))
@@ -170,22 +171,24 @@ class RequestRules:
         named = frozenset(map(fold, stripping.headers))
         self._credentials = (CLIENT_CREDENTIALS - keep) | injected | named
         self._drop = frozenset(fold_bytes(name) for name, _ in set_fields)
-        self._fates = _Fates(self._judge)
+        self._fates: _Judged[bytes, int | str] = _Judged(self._judge)
         kept = frozenset(map(fold_parameter, stripping.keep))
         asked = frozenset(map(fold_parameter, stripping.parameters))
         always = frozenset(map(fold_parameter, stripping.injected_parameters))
         self._parameters = (CLIENT_CREDENTIAL_PARAMETERS - kept) | asked | always
+        self._forbidden: _Judged[str, str | None] = _Judged(self._judge_parameter)
         self._origin = str(origin).encode("ascii")
         self._host = b"Host: " + origin.authority.encode("ascii") + b"\r\n"
         self._set = b"".join(name + b": " + value + b"\r\n" for name, value in set_fields)
         self._forwarding = forwarding
 
-    def _judge(self, lower: str) -> int:
-        folded = fold(lower)
-        if lower == "connection":
+    def _judge(self, name: bytes) -> int | str:
+        """Return a field's fate; of a credential the name, for the log."""
+        folded = fold_bytes(name)
+        if name.lower() == b"connection":
             return CONNECTION
         if folded in self._credentials:
-            return CREDENTIAL
+            return folded
         # `Content_Length` and the like are no framing here, but may be behind a gateway.
         dropped = folded in HOP_BY_HOP or folded in FRAMING or folded in self._drop
         forwarding = folded in _FORWARDING or folded.startswith("x-forwarded-")
@@ -210,10 +213,10 @@ class RequestRules:
             fate = fates[field[0]]
             if fate == KEEP:
                 kept.append(field)
-            elif fate == CREDENTIAL:
-                stripped.append(fold_bytes(field[0]))
             elif fate == CONNECTION:
                 named.append(field[1])
+            elif isinstance(fate, str):
+                stripped.append(fate)
         gone = _named_by(named) if named else ()
         if gone:
             kept = [field for field in kept if fold_bytes(field[0]) not in gone]
@@ -228,6 +231,14 @@ class RequestRules:
     def _told(self, head: Head, entrance: Entrance, peer: Peer) -> bytes:
         return b"" if self._forwarding is None else self._forwarding.lines(head, entrance, peer)
 
+    def _judge_parameter(self, spelling: str) -> str | None:
+        """Return the name of a parameter that is a credential, or None."""
+        decoded = unquote_plus(spelling, "latin-1")
+        name = fold_parameter(decoded)
+        if "[" in decoded and name not in self._parameters:
+            name = _fold_unmatched(decoded)
+        return name if name in self._parameters else None
+
     def query(self, query: str | None) -> tuple[str | None, list[str]]:
         """Return the query without credentials, byte for byte otherwise, and the names stripped.
 
@@ -238,14 +249,11 @@ class RequestRules:
         kept: list[str] = []
         stripped: list[str] = []
         for pair in query.split("&"):
-            decoded = unquote_plus(pair.partition("=")[0], "latin-1")
-            name = fold_parameter(decoded)
-            if "[" in decoded and name not in self._parameters:
-                name = _fold_unmatched(decoded)
-            if name in self._parameters:
-                stripped.append(f"?{name}")
-            else:
+            forbidden = self._forbidden[pair.partition("=")[0]]
+            if forbidden is None:
                 kept.append(pair)
+            else:
+                stripped.append(f"?{forbidden}")
         if not stripped:
             return query, stripped
         return "&".join(kept) if kept else None, stripped
@@ -329,9 +337,10 @@ class ResponseRules:
         # 407 and its challenge are between a client and its proxy: that is us.
         removed = (HOP_BY_HOP | RESPONSE_REMOVED | {"proxy-authenticate"}) - cookies
         self._marked = _any_of(removed | self._rewritten | {"service-worker-allowed"})
-        self._fates = _Fates(self._judge)
+        self._fates: _Judged[bytes, int] = _Judged(self._judge)
 
-    def _judge(self, lower: str) -> int:
+    def _judge(self, name: bytes) -> int:
+        lower = name.decode("latin-1").lower()
         if lower == "connection":
             return CONNECTION
         # On one origin for all routes it would let a script of one see the requests of all.

@@ -125,7 +125,9 @@ class Connection(asyncio.Protocol):
             self.close()
             return False
         response.end()
-        fit = sent and response.complete and response.keep_alive and not response.surplus
+        # A client may leave before it has taken the body: what is held then would stay so for ever.
+        unfit = response.surplus or response.held
+        fit = sent and response.complete and response.keep_alive and not unfit
         if not fit or self.closed:
             self.close()
             return False

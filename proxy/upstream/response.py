@@ -111,12 +111,13 @@ class Response:
     """The upstream will take another request on this connection (RFC 9112 9.3)."""
     keep_alive_s: float | None = None
     """Seconds the upstream says it keeps an idle connection."""
+    held = False
+    """The connection is read no further until the body has been taken."""
     failure: Exception | None = None
 
     _final: ResponseHead | None = None
     _head_size = 0
     _size = 0
-    _held = False
     _waiter: asyncio.Future[None] | None = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop, flow: Flow, *, to_head: bool) -> None:
@@ -163,8 +164,8 @@ class Response:
         if not pieces:
             return b""
         self._size = 0
-        if self._held:
-            self._held = False
+        if self.held:
+            self.held = False
             self._flow.resume_reading()
         if len(pieces) == 1:
             return pieces.pop()
@@ -270,8 +271,8 @@ class Response:
             return
         self._pieces.append(piece)
         self._size += len(piece)
-        if self._size > HIGH_WATER and not self._held:
-            self._held = True
+        if self._size > HIGH_WATER and not self.held:
+            self.held = True
             self._flow.pause_reading()
 
     def on_message_complete(self) -> None:
