@@ -8,7 +8,6 @@ import os
 import platform
 import signal
 import sys
-import sysconfig
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,10 +46,7 @@ class Rounds:
 
 def describe_machine() -> str:
     """The machine in a few words."""
-    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    build = "optimised" if "--enable-optimizations" in options else "not an optimised build"
-    python = f"CPython {platform.python_version()} ({build})"
-    return f"{os.cpu_count()} cores, {platform.machine()}, {python}"
+    return f"{os.cpu_count()} cores, {platform.machine()}, CPython {platform.python_version()}"
 
 
 def take(peer: Running, seconds: int, rounds: Rounds) -> None:

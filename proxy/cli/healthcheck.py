@@ -26,7 +26,13 @@ _OK: Final = b"HTTP/1.1 200 "
 
 @click.command()
 @config_option
-@click.option("--timeout", default=3.0, show_default=True, help="Seconds.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.001, 3600.0),
+    default=3.0,
+    show_default=True,
+    help="Seconds.",
+)
 def healthcheck(*, file: Path | None, timeout: float) -> None:
     """Ask the running service whether it is ready; exit 0 or 1."""
     address, shared = _address(load_file(file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Final
@@ -40,6 +41,7 @@ def commands() -> None:
 
 def main() -> None:
     """Run the command line; the one exit of the program."""
+    _open_standard_streams()
     try:
         commands.main(prog_name="keybearer", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as help_shown:
@@ -50,3 +52,22 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(128 + 2)
+    except OSError as error:
+        # What is told could not be: stdout is on a full disk, say.
+        click.echo(f"keybearer: {error.strerror or error}", err=True)
+        sys.exit(EXIT_FAILURE)
+
+
+def _open_standard_streams() -> None:
+    """Open /dev/null for the streams that were closed before the start (`keybearer run >&-`).
+
+    Else sockets would get their numbers, which libuv aborts on, and prints would go to clients.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.open(os.devnull, os.O_RDWR)
+            stream = open(number, "r" if number == 0 else "w", closefd=False)  # noqa: SIM115 -- kept open
+            setattr(sys, name, stream)

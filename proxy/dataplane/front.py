@@ -228,8 +228,12 @@ class ClientConnection(RequestHandler):
 
     def abort(self) -> None:
         """Break the connection off, also one that is closing but whose client does not read."""
-        if self._wire is not None:
-            self._wire.abort()
+        if self._wire is None:
+            return
+        if self._current_request is not None:
+            # To an HTTP/1.0 client FIN would be the end of the answer that is broken off.
+            _reset_at_close(self._wire)
+        self._wire.abort()
 
     def data_received(self, data: bytes) -> None:
         """Read; wake the reader of a body whose framing has just turned out broken."""
@@ -358,8 +362,7 @@ class ClientRequest:
         """
         transport = self._connection.transport
         if reset and transport is not None:
-            raw = transport.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            _reset_at_close(transport)
             transport.abort()
         self._connection.force_close()
 
@@ -368,6 +371,11 @@ class ClientRequest:
     def _cancel(self, exc: BaseException) -> None:
         """Fail the reader of the body: the client has left."""
         self._payload.set_exception(exc)
+
+
+def _reset_at_close(transport: asyncio.Transport) -> None:
+    raw = transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
 def _refusal(error: BaseException) -> Refusal:

@@ -96,9 +96,7 @@ class Policy:
         paths = readings(path)
         allowed = self._otherwise_allowed
         for each in self.rules:
-            if each.methods is not None and method not in each.methods:
-                continue
-            if each.matches(paths):
+            if (each.methods is None or method in each.methods) and each.matches(paths):
                 allowed = each.allow
                 break
         if not allowed:

@@ -24,6 +24,10 @@ Logger = structlog.typing.FilteringBoundLogger
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
+MAX_LINES: Final = 64
+"""So many lines wait for others at most. More would grow the heap and give it back again and
+again, and every page of it would be faulted in anew: that cost a quarter of a request."""
+
 FLUSH_S: Final = 0.05
 """How long a line may wait for others. Envoy's log waits for 10 s or 64 KiB."""
 
@@ -45,7 +49,9 @@ class LineSink:
     def msg(self, line: bytes) -> None:
         """Take a line, without its end."""
         self._lines.append(line)
-        if len(self._lines) == 1:
+        if len(self._lines) >= MAX_LINES:
+            self.flush()
+        elif len(self._lines) == 1:
             try:
                 asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
             except RuntimeError:

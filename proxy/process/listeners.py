@@ -148,6 +148,8 @@ def _bind_unix(path: Path, listen: Listen, entrance: Entrance) -> Listener:
     mask = os.umask(0o177)
     try:
         bound.bind(os.fspath(path))
+        # At once: another process that starts just now would take it for a stale one.
+        bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
         raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error

@@ -109,6 +109,14 @@ def test_the_version_is_told():
     assert (0, f"keybearer {__version__}\n", "") == invoke("--version")
 
 
+@pytest.mark.parametrize("seconds", ["-1", "0", "1e30"])
+def test_a_time_that_is_none_is_exit_2(upstream, tmp_path, seconds):
+    """No socket takes it, and the trace would be all that is told."""
+    written(tmp_path, one_route(upstream.origin, listen="none") | {"listen": "localhost:9"})
+
+    assert 2 == invoke("healthcheck", "--timeout", seconds)[0]
+
+
 async def test_healthcheck_tells_whether_it_is_ready(start, upstream, tmp_path):
     """0 and 1, over TCP and a unix socket; nobody there, and a draining one, are 1."""
     with socket.create_server(("127.0.0.1", 0)) as free:

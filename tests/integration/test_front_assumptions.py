@@ -15,6 +15,7 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
 
 from proxy.dataplane import front
+from proxy.dataplane.front import ClientRequest
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, request
 
@@ -148,6 +149,19 @@ async def test_a_body_whose_chunks_break_is_let_go_of(connection):
 
     assert None is by_aiohttp
     assert isinstance(payload.exception(), Exception)
+
+
+async def test_taking_a_full_buffer_takes_what_comes_in_meanwhile(connection):
+    """Aiohttp parses on while it is read, and the body ends: its last pieces are taken too."""
+    ours, _ = connection
+    ours.data_received(b"PUT /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    request = ClientRequest(*ours._messages[-1], ours)
+    ours.data_received(b"%x\r\n%b\r\n4\r\ntail\r\n0\r\n\r\n" % (600_000, b"x" * 600_000))
+    before = request.ended
+    taken = request.take()
+
+    assert (False, True) == (before, request.ended)
+    assert (600_004, b"tail") == (len(taken), taken[-4:])
 
 
 @pytest.mark.parametrize("name", ["h2c", "websocket"])

@@ -104,6 +104,25 @@ async def test_what_lasts_longer_than_the_drain_is_broken_off(serve, start, drai
     assert 0 == proxy.service.connections
 
 
+async def test_an_answer_that_is_broken_off_at_the_end_is_reset_for_http_1_0(serve, start):
+    """FIN would be the end of the answer, and it is not."""
+
+    async def script(visit):
+        await visit.request()
+        visit.send(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        await visit.gone()
+
+    upstream = await serve(script=script)
+    proxy = await start(one_route(upstream.origin))
+    async with await proxy.client() as client:
+        client.send(b"GET /api/x HTTP/1.0\r\n\r\n")
+        await client.until(b"half")
+        await proxy.service.stop()
+        ending = await client.ended()
+
+    assert "RST" == ending
+
+
 async def test_a_client_that_does_not_read_does_not_hold_up_the_end(serve, start):
     """Also where its connection is closing already, and only its reading is waited for."""
     size = 8 * 1024 * 1024

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
 from proxy.standins.microreact import USER_TOKEN, Microreact
 from tests.integration.rig.command import finished, ready
+from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, one_route
+from tests.integration.rig.raw import Client
 
 
 def written(path, config):
@@ -64,6 +69,29 @@ async def test_a_second_signal_ends_it_now(serve, tmp_path):
 
     assert 0 == status
     assert '"stopped"' in err
+
+
+def answers(path):
+    """Tell whether somebody listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+async def test_it_runs_without_standard_streams(tmp_path):
+    """Closed ones are nobody's: sockets must not get their numbers."""
+    sock = tmp_path / "kb.sock"
+    written(tmp_path, one_route("http://127.0.0.1:9", listen="none") | {"listen": f"unix:{sock}"})
+    line = 'exec "$0" -m proxy run <&- >&- 2>&-'
+    environ = os.environ | {"PYTHONPATH": str(Path.cwd()), "TOKEN": "FAKE"}
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", line, sys.executable, cwd=tmp_path, env=environ
+    )
+    await seen(lambda: answers(sock))
+    async with await Client.connect(sock) as client:
+        answer = await client.ask(get("/_keybearer/healthz"))
+    process.terminate()
+
+    assert (200, 0) == (answer.status, await process.wait())
 
 
 async def test_another_port_by_option(upstream, tmp_path):

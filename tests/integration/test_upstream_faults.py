@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from proxy.upstream.errors import Dropped
+from proxy.upstream.response import HIGH_WATER
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, one_route, request
 from tests.integration.rig.upstream import OK
@@ -444,6 +445,21 @@ async def test_a_request_that_was_half_answered_is_not_repeated(serve, start):
         answer = await client.ask(get())
 
     assert (502, 2) == (answer.status, len(upstream.requests))
+
+
+async def test_a_connection_that_is_held_is_not_kept(serve, start):
+    """Its client left when the whole body had come but nobody had taken it: it is not read on."""
+    size = HIGH_WATER + 1
+    upstream = await serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+    proxy = await start(one_route(upstream.origin))
+    [pool] = proxy.service.provisioned.pools
+    connection = await pool.connect()
+    response = connection.begin(b"GET / HTTP/1.1\r\n\r\n", to_head=False, whole=True)
+    await seen(lambda: response.complete)
+    pool.release(connection, sent=True)
+
+    assert connection.closed
+    assert pool.reuse() is None
 
 
 async def test_a_request_on_a_connection_that_is_gone_fails_at_once(proxy, upstream):
