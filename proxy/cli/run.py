@@ -13,7 +13,7 @@ import click
 
 from proxy.cli.configuration import DEFAULT_PORT, OptionRoute, config_option, load_file
 from proxy.cli.fail import Failure, WrongConfiguration
-from proxy.config.addresses import TcpAddress
+from proxy.config.addresses import TcpAddress, serves
 from proxy.config.errors import ConfigError
 from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
@@ -92,6 +92,9 @@ def _on_port(config: Config, port: int) -> Config:
     for index, each in enumerate(listen):
         if isinstance(each.address, TcpAddress):
             address = replace(each.address, port=port)
+            upstreams = [route.upstream for route in config.routes.values()]
+            if any(serves(address, upstream.host, upstream.port) for upstream in upstreams):
+                raise click.UsageError("--port: is an upstream's; requests would go round for ever")
             listen[index] = each.model_copy(update={"address": address})
             return config.model_copy(update={"listen": tuple(listen)})
     raise click.UsageError("--port: the configuration's `listen` has no TCP address to change")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import time
@@ -11,6 +10,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 import structlog
+
+from proxy.observe.sink import LineSink
 
 
 if TYPE_CHECKING:
@@ -22,55 +23,6 @@ Format = Literal["json", "console"]
 Logger = structlog.typing.FilteringBoundLogger
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-
-
-MAX_LINES: Final = 64
-"""So many lines wait for others at most. More would grow the heap and give it back again and
-again, and every page of it would be faulted in anew: that cost a quarter of a request."""
-
-FLUSH_S: Final = 0.05
-"""How long a line may wait for others. Envoy's log waits for 10 s or 64 KiB."""
-
-
-class LineSink:
-    """Write whole lines to a stream, those of a short while at once.
-
-    A system call a line would cost a tenth of a request. Outside a loop a line is written at
-    once. Whoever ends the process flushes.
-
-    Args:
-        stream: binary, as `sys.stderr.buffer`.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._lines: list[bytes] = []
-
-    def msg(self, line: bytes) -> None:
-        """Take a line, without its end."""
-        self._lines.append(line)
-        if len(self._lines) >= MAX_LINES:
-            self.flush()
-        elif len(self._lines) == 1:
-            try:
-                asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
-            except RuntimeError:
-                self.flush()
-
-    debug = info = warning = error = msg
-
-    def flush(self) -> None:
-        """Write what has been taken."""
-        if not self._lines:
-            return
-        self._lines.append(b"")
-        data = b"\n".join(self._lines)
-        self._lines.clear()
-        try:
-            self._stream.write(data)
-            self._stream.flush()
-        except (OSError, ValueError):
-            pass  # a reader of our log that has gone away must not end the requests
 
 
 class Log:

@@ -181,14 +181,16 @@ def _clear_stale(path: Path) -> None:
     if not stat.S_ISSOCK(kind):
         raise ListenError(f"cannot listen on unix:{path}: a file that is no socket is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(os.fspath(path))
-        except ConnectionRefusedError:
-            path.unlink()
-        except OSError as error:
-            raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error
-        else:
-            raise ListenError(f"cannot listen on unix:{path}: another process listens there")
+        probe.setblocking(False)  # a listener that is too busy to accept is a living one
+        status = probe.connect_ex(os.fspath(path))
+    if status in (0, errno.EAGAIN):
+        raise ListenError(f"cannot listen on unix:{path}: another process listens there")
+    if status != errno.ECONNREFUSED:
+        raise ListenError(f"cannot listen on unix:{path}: {os.strerror(status)}")
+    try:
+        path.unlink()
+    except OSError as error:
+        raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error
 
 
 def _inode(path: Path) -> tuple[int, int]:

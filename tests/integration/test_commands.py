@@ -109,6 +109,17 @@ def test_the_version_is_told():
     assert (0, f"keybearer {__version__}\n", "") == invoke("--version")
 
 
+def test_a_port_by_option_is_not_an_upstreams(tmp_path, monkeypatch):
+    """The file's own port is checked for it too: one request would become hundreds."""
+    monkeypatch.setenv("TOKEN", "FAKE")
+    config = one_route("http://127.0.0.1:9", listen="none") | {"listen": "localhost:0"}
+    written(tmp_path, config)
+    status, out, err = invoke("run", "-c", str(tmp_path / "config.yaml"), "--port", "9")
+
+    assert (2, "") == (status, out)
+    assert "round for ever" in err
+
+
 @pytest.mark.parametrize("seconds", ["-1", "0", "1e30"])
 def test_a_time_that_is_none_is_exit_2(upstream, tmp_path, seconds):
     """No socket takes it, and the trace would be all that is told."""

@@ -312,6 +312,21 @@ def left_behind(path):
         dead.bind(str(path))
 
 
+async def test_a_listener_too_busy_to_accept_is_living(upstream, tmp_path):
+    """To wait for its answer would hold up the start for ever; to take its place, steal it."""
+    path = tmp_path / "kb.sock"
+    config = one_route(upstream.origin) | {"listen": f"unix:{path}"}
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as waits:
+        busy.bind(str(path))
+        busy.listen(0)
+        waits.connect(str(path))
+        with pytest.raises(ListenError, match="another process listens there"):
+            async with running(config):
+                pass
+
+    assert path.is_socket()
+
+
 async def test_a_stale_socket_is_replaced_and_the_new_one_removed_at_the_end(upstream, tmp_path):
     """A crash leaves the file; a clean end does not."""
     path = tmp_path / "kb.sock"

@@ -9,7 +9,8 @@ import re
 
 import pytest
 
-from proxy.observe.log import FLUSH_S, LineSink, Log, now, request_ids
+from proxy.observe.log import Log, now, request_ids
+from proxy.observe.sink import FLUSH_S, LineSink
 
 
 def line(**fields):
