@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BACKLOG: Final = 1024
 _DEFAULT_MODE: Final = 0o600
+_TRIES: Final = 20
+"""For a port that is free in both families, where any will do: the system chooses for one."""
 
 
 class ListenError(Exception):
@@ -96,15 +98,18 @@ def _bind(listen: Listen, entrance: Entrance) -> Iterable[Listener]:
 
 def _bind_localhost(port: int, listen: Listen, entrance: Entrance) -> list[Listener]:
     """Bind both families to one port: clients try either first, and nobody else may have it."""
-    first = _bind_tcp("127.0.0.1", port, listen, entrance)
-    try:
-        chosen = first.socket.getsockname()[1]
-        return [first, _bind_tcp("::1", chosen, listen, entrance)]
-    except ListenError as error:
-        if _lacks_ipv6(error.__cause__):
-            return [first]
-        first.close()
-        raise
+    for _ in range(_TRIES):
+        first = _bind_tcp("127.0.0.1", port, listen, entrance)
+        try:
+            chosen = first.socket.getsockname()[1]
+            return [first, _bind_tcp("::1", chosen, listen, entrance)]
+        except ListenError as error:
+            if _lacks_ipv6(error.__cause__):
+                return [first]
+            first.close()
+            if port != 0:
+                raise
+    raise ListenError("cannot listen on localhost:0: no port is free in both families")
 
 
 def _lacks_ipv6(error: BaseException | None) -> bool:

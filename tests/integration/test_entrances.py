@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import random
 import socket
 import stat
 
 import pytest
 
+from proxy.process import listeners
 from proxy.process.listeners import ListenError
 from tests.integration.rig.proxy import get, one_route, request, running
 from tests.integration.rig.raw import Client
@@ -271,12 +274,32 @@ async def test_a_port_in_use_is_told_and_all_others_are_closed_again(upstream, a
 
 async def test_a_port_in_use_by_the_other_family_alone_is_told(upstream):
     """Half of localhost would be somebody else's."""
-    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
-        port = taken.getsockname()[1]
+    # Below the system's own choices, or another test may have it in the first family.
+    port = random.randrange(15_000, 30_000)
+    config = one_route(upstream.origin) | {"listen": f"localhost:{port}"}
+    told = rf"\[::1\]:{port}: the port is in use"
+    taken = socket.create_server(("::1", port), family=socket.AF_INET6)
+    with taken, pytest.raises(ListenError, match=told):
+        async with running(config):
+            pass
 
-        with pytest.raises(ListenError, match=rf"\[::1\]:{port}: the port is in use"):
-            async with running(one_route(upstream.origin) | {"listen": f"localhost:{port}"}):
-                pass
+
+async def test_any_port_is_one_that_is_free_in_both_families(upstream, monkeypatch):
+    """The system chooses for one family; where the other has it taken, it is asked again."""
+    bind = listeners._bind_tcp
+    refused: list[int] = []
+
+    def taken_twice(host, port, listen, entrance):
+        if host == "::1" and len(refused) < 2:
+            refused.append(port)
+            raise ListenError("taken") from OSError(errno.EADDRINUSE, "in use")
+        return bind(host, port, listen, entrance)
+
+    monkeypatch.setattr(listeners, "_bind_tcp", taken_twice)
+    async with running(one_route(upstream.origin) | {"listen": "localhost:0"}) as proxy:
+        ports = {proxy.port_of(0), proxy.port_of(1)}
+
+    assert (2, 1) == (len(refused), len(ports))
 
 
 @pytest.mark.parametrize(("mode", "expected"), [(None, 0o600), ("0660", 0o660)])
