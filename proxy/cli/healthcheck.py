@@ -43,8 +43,8 @@ def healthcheck(*, file: Path | None, timeout: float) -> None:
                 return
             connection.sendall(_REQUEST)
             answer = _read(connection)
-    except OSError as error:
-        raise Failure(f"{address}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a timeout that is no number
+        raise Failure(f"{address}: {getattr(error, 'strerror', None) or error}") from error
     if not answer.startswith(_OK):
         raise Failure(f"{address}: not ready")
     click.echo("ready")
