@@ -120,10 +120,10 @@ async def _serve(config: Config, log: Log) -> None:
     stop, now = asyncio.Event(), asyncio.Event()
     _on_signals(stop, now)
     async with await Service.start(config, os.environ, log) as service:
-        for warning in (*service.provisioned.warnings, *exposure(config)):
-            log.events.warning("configuration", detail=warning)
         calm_gc()
         announce(service)
+        for warning in (*service.provisioned.warnings, *exposure(config)):
+            log.events.warning("configuration", detail=warning)
         await stop.wait()
         log.events.info("draining", connections=service.connections)
         await _first(service.drain(), now.wait())

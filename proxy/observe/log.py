@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 import orjson
-import structlog
 
 from proxy.observe.sink import LineSink
 
@@ -17,19 +16,16 @@ from proxy.observe.sink import LineSink
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
+    from structlog.typing import FilteringBoundLogger
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console"]
-Logger = structlog.typing.FilteringBoundLogger
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class Log:
     """Where the process writes what happens.
-
-    Attributes:
-        events: a structlog logger for everything but requests.
 
     Args:
         level: what is less than this is not logged; requests are `info`.
@@ -42,20 +38,27 @@ class Log:
     ) -> None:
         self._sink = LineSink(sys.stderr.buffer if stream is None else stream)
         self._render = _json if form == "json" else _console
-        self._tells_requests = _LEVELS[level] <= _LEVELS["info"]
-        self.events: Logger = structlog.wrap_logger(
+        self._level = _LEVELS[level]
+
+    @cached_property
+    def events(self) -> FilteringBoundLogger:
+        """A structlog logger for everything but requests."""
+        import structlog  # noqa: PLC0415 -- a tenth of the time to ready, and not needed till then
+
+        logger: FilteringBoundLogger = structlog.wrap_logger(
             self._sink,
             processors=[_stamped, lambda _, __, event: self._render(event)],
-            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+            wrapper_class=structlog.make_filtering_bound_logger(self._level),
             cache_logger_on_first_use=True,
         ).bind()
+        return logger
 
     def request(self, line: dict[str, Any]) -> None:
         """Write the one line of a request: its fields behind `ts`, `level` and `event`.
 
         It goes past structlog's binding and processors, which cost more than all the rest of it.
         """
-        if self._tells_requests:
+        if self._level <= _LEVELS["info"]:
             self._sink.msg(self._render(line))
 
     def flush(self) -> None:
