@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from typing import TYPE_CHECKING, Literal, Self, cast
 
+from tests.integration.rig.end import End
 from tests.integration.rig.message import take_answer
 from tests.integration.rig.patience import Bell
 
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
     from tests.integration.rig.message import Answer
 
-_RESET = struct.pack("ii", 1, 0)
 
-
-class Client(asyncio.Protocol):
+class Client(End, asyncio.Protocol):
     """A connection to the proxy.
 
     Attributes:
@@ -126,25 +124,3 @@ class Client(asyncio.Protocol):
         """Wait for the connection's end; return `FIN` or `RST`."""
         await self.bell.until(lambda: self.ending is not None, "for the end", limit_s)
         return str(self.ending)
-
-    def finish(self) -> None:
-        """Send FIN, and go on reading."""
-        self.transport.write_eof()
-
-    def close(self) -> None:
-        """Leave in order."""
-        self.transport.close()
-
-    def reset(self) -> None:
-        """Leave with RST."""
-        raw = self.transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self.transport.abort()
-
-    def deaf(self) -> None:
-        """Read no more."""
-        self.transport.pause_reading()
-
-    def listen(self) -> None:
-        """Read again."""
-        self.transport.resume_reading()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import struct
 from typing import TYPE_CHECKING, Final, Self, cast
 
+from tests.integration.rig.end import End
 from tests.integration.rig.message import take_request
 from tests.integration.rig.patience import Bell
 
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     Script = Callable[["Visit"], Awaitable[None]]
 
 OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-_RESET: Final = struct.pack("ii", 1, 0)
 
 
 class Gone(Exception):
     """The proxy has closed the connection that a script waits on."""
 
 
-class Visit(asyncio.Protocol):
+class Visit(End, asyncio.Protocol):
     """One connection that the proxy has made.
 
     Attributes:
@@ -116,28 +115,6 @@ class Visit(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Send bytes."""
         self.transport.write(data)
-
-    def finish(self) -> None:
-        """Send FIN, and go on reading."""
-        self.transport.write_eof()
-
-    def close(self) -> None:
-        """Send what is to be sent, then FIN."""
-        self.transport.close()
-
-    def reset(self) -> None:
-        """Send RST."""
-        raw = self.transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self.transport.abort()
-
-    def deaf(self) -> None:
-        """Read no more."""
-        self.transport.pause_reading()
-
-    def listen(self) -> None:
-        """Read again."""
-        self.transport.resume_reading()
 
 
 class Upstream:
