@@ -2,18 +2,20 @@
 ARG PYTHON_VERSION=3.11
 ARG DEBIAN_RELEASE=bookworm
 
-FROM python:${PYTHON_VERSION}-slim-${DEBIAN_RELEASE} AS build
+# The full image, for it has the C compiler and Python's headers; the same Python lies at the same place in the slim one.
+FROM python:${PYTHON_VERSION}-${DEBIAN_RELEASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # Two environments: the tools that build never reach the image, and the one that does holds no pip.
 RUN python3 -m venv /build && python3 -m venv --without-pip /opt/keybearer
-COPY requirements/build.txt requirements/run.txt /src/requirements/
-RUN /build/bin/pip install --require-hashes --only-binary :all: -r /src/requirements/build.txt \
+COPY requirements/build.txt requirements/compile.txt requirements/run.txt /src/requirements/
+RUN /build/bin/pip install --require-hashes --only-binary :all: \
+      -r /src/requirements/build.txt -r /src/requirements/compile.txt \
  && /build/bin/pip --python /opt/keybearer/bin/python install --require-hashes --only-binary :all: --no-compile \
       -r /src/requirements/run.txt
 COPY pyproject.toml README.md LICENSE /src/
 COPY proxy /src/proxy
 # unchecked-hash: valid whatever the file times become in a layer, and no look at the sources at start.
-RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /src/dist /src \
+RUN HATCH_BUILD_HOOKS_ENABLE=1 /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /src/dist /src \
  && /build/bin/pip --python /opt/keybearer/bin/python install --no-deps --no-index --no-compile /src/dist/*.whl \
  && /opt/keybearer/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/keybearer/lib
 

@@ -7,18 +7,20 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 BENCH_VENV := .venv-bench
 BENCH  := $(BENCH_VENV)/.ready
+COMPILED := build/compiled
+SOURCES  := pyproject.toml README.md LICENSE proxy
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test e2e check lint types layers soak bench-quick format lock image clean
+.PHONY: help demo run test compiled e2e check lint types layers soak bench-quick format lock image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): requirements/build.txt requirements/dev.txt pyproject.toml
+$(READY): requirements/build.txt requirements/dev.txt requirements/compile.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12 …"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/dev.txt -r requirements/compile.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -31,10 +33,28 @@ run: $(READY) ## Serve ./config.yaml (ARGS="-c FILE")
 test: $(READY) ## Run the tests that need nothing but PyPI
 	$(BIN)/pytest -n 2 -m "not e2e and not soak" $(ARGS)
 
+# $(call compile,PYTHON'S BIN,FOLDER): a wheel with the data plane compiled, made from a copy, for the
+# compiler leaves its results beside the sources; they would be imported in their place for ever after.
+define compile
+	rm -rf $(2) && mkdir -p $(2)/source && cp -r $(SOURCES) $(2)/source
+	cd $(2)/source && HATCH_BUILD_HOOKS_ENABLE=1 $(abspath $(1))/python -m hatchling build -t wheel -d .. >../log 2>&1 || { tail -n 20 ../log; exit 1; }
+	rm -rf $(2)/source
+endef
+
+$(COMPILED)/.ready: $(READY) $(shell find proxy -name '*.py' -o -name '*.yaml')
+	$(call compile,$(BIN),$(COMPILED))
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-index --target $(COMPILED)/lib $(COMPILED)/*.whl
+	@touch $@
+
+# The same tests against the other build. With the safe path the working directory is not searched first.
+compiled: $(COMPILED)/.ready ## Run the tests that send requests on the compiled build (needs a C compiler)
+	@cd / && PYTHONPATH=$(abspath $(COMPILED)/lib) $(abspath $(BIN))/python -c 'import proxy.dataplane.headers as it; assert it.__file__.endswith(".so"), it.__file__'
+	PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED)/lib:. $(BIN)/python -m pytest -o pythonpath= -n 2 -m "not e2e and not soak" tests/integration tests/property $(ARGS)
+
 e2e: $(READY) ## Run the tests with real tools (curl, nginx, …)
 	$(BIN)/pytest -m e2e $(ARGS)
 
-check: lint types layers test e2e ## All that is correctness; this is what CI runs
+check: lint types layers test compiled e2e ## All that is correctness; this is what CI runs
 
 lint: $(READY) ## Check style and formatting
 	$(BIN)/ruff check .
@@ -54,10 +74,11 @@ soak: $(READY) ## Run what is timed, huge or minutes long
 BENCH_PYTHON ?= $(shell for each in /usr/bin/python3 $(PYTHON); do \
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$each; exit; }; done)
 
-$(BENCH): $(READY) requirements/bench.txt
-	$(BENCH_PYTHON) -m venv --without-pip $(BENCH_VENV)
-	$(BIN)/pip --python $(BENCH_VENV)/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/bench.txt
-	$(BIN)/pip --python $(BENCH_VENV)/bin/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(BENCH): $(READY) requirements/bench.txt $(shell find proxy -name '*.py' -o -name '*.yaml')
+	test -x $(BENCH_VENV)/bin/python || $(BENCH_PYTHON) -m venv --without-pip $(BENCH_VENV)
+	$(BIN)/pip --python $(BENCH_VENV)/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt -r requirements/bench.txt -r requirements/compile.txt
+	$(call compile,$(BENCH_VENV)/bin,build/bench)
+	$(BIN)/pip --python $(BENCH_VENV)/bin/python install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall build/bench/*.whl
 	@touch $@
 
 bench-quick: $(BENCH) ## Compare CPU time a request with nginx and Envoy
@@ -73,7 +94,8 @@ lock: $(READY) ## Resolve the locks anew (with Python 3.11, the oldest)
 	$(COMPILE) -o requirements/run.txt pyproject.toml
 	$(COMPILE) --extra dev -c requirements/run.txt -o requirements/dev.txt pyproject.toml
 	$(COMPILE) --extra bench -c requirements/run.txt -o requirements/bench.txt pyproject.toml
-	$(COMPILE) -c requirements/run.txt -c requirements/dev.txt --only-build-deps --build-deps-for wheel --build-deps-for editable -o requirements/build.txt pyproject.toml
+	$(COMPILE) --extra compile -c requirements/run.txt -c requirements/dev.txt -o requirements/compile.txt pyproject.toml
+	$(COMPILE) -c requirements/run.txt -c requirements/dev.txt -c requirements/compile.txt --only-build-deps --build-deps-for wheel --build-deps-for editable -o requirements/build.txt pyproject.toml
 
 image: ## Build the container image without Docker, run it and check it (needs root and apt)
 	bash deploy/image.sh

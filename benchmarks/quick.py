@@ -31,8 +31,18 @@ if TYPE_CHECKING:
 ENVOY_BAR = 1.2  # CPU time per request, of Envoy's
 START_BAR = 1.8  # time to ready, of `import aiohttp.web`
 START_ROUNDS = 10
-WARM_UP_S = 1
+SLICE_S = 1
 MIB = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Taken:
+    """One peer's sums over one round."""
+
+    cpu_s: float = 0
+    requests: int = 0
+    per_second: list[float] = field(default_factory=list)
+    rss: int = 0
 
 
 @dataclass(slots=True)
@@ -43,27 +53,34 @@ class Rounds:
     per_second: list[float] = field(default_factory=list)
     rss_mib: list[float] = field(default_factory=list)
 
+    def add(self, taken: Taken) -> None:
+        """Adds a round."""
+        self.cpu_us.append(taken.cpu_s * 1e6 / taken.requests)
+        self.per_second.append(sum(taken.per_second) / len(taken.per_second))
+        self.rss_mib.append(taken.rss / MIB)
+
 
 def describe_machine() -> str:
     """The machine in a few words."""
     return f"{os.cpu_count()} cores, {platform.machine()}, CPython {platform.python_version()}"
 
 
-def take(peer: Running, seconds: int, rounds: Rounds) -> None:
-    """Loads one peer and adds the round's figures; LoadError names the peer."""
+def take(peer: Running, taken: Taken) -> None:
+    """Loads one peer for a second and adds its figures; LoadError names the peer."""
     before = usage(peer.group)
     try:
-        answered = load(peer.port, seconds)
+        answered = load(peer.port, SLICE_S)
     except LoadError as error:
         raise LoadError(f"{peer.name}: {error}") from error
     after = usage(peer.group)
-    rounds.cpu_us.append((after.cpu_s - before.cpu_s) * 1e6 / answered.requests)
-    rounds.per_second.append(answered.per_second)
-    rounds.rss_mib.append(after.rss / MIB)
+    taken.cpu_s += after.cpu_s - before.cpu_s
+    taken.requests += answered.requests
+    taken.per_second.append(answered.per_second)
+    taken.rss = after.rss
 
 
 def interleave(peers: list[Peer], directory: Path, rounds: int, seconds: int) -> dict[str, Rounds]:
-    """Every peer's figures, one peer after the other in each round, all warmed up before."""
+    """Every peer's figures by round, all warmed up before."""
     figures = {peer.name: Rounds() for peer in peers}
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(running(NginxUpstream(), LOAD_CORE, directory))
@@ -72,10 +89,15 @@ def interleave(peers: list[Peer], directory: Path, rounds: int, seconds: int) ->
             for peer in peers
         ]
         for peer in started:
-            take(peer, WARM_UP_S, Rounds())
+            take(peer, Taken())  # warms up
         for _ in range(rounds):
-            for peer in started:
-                take(peer, seconds, figures[peer.name])
+            sums = {peer.name: Taken() for peer in started}
+            # The machine's speed changes within seconds, so peers take turns by the second.
+            for _ in range(seconds):
+                for peer in started:
+                    take(peer, sums[peer.name])
+            for name, taken in sums.items():
+                figures[name].add(taken)
     return figures
 
 

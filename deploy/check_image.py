@@ -24,6 +24,8 @@ READY_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 15
 ARBITRARY_UID = 12345
 SECRET = "made-up-token-0123456789abcdef"  # a stand-in's, of no use anywhere
+COMPILED = "proxy.dataplane.headers"
+BUILD_TOOLS = ("**/bin/*gcc*", "**/cc1", "**/bin/mypy*", "**/site-packages/mypy*")
 CONFIG = """\
 listen: 0.0.0.0:{port}
 insecure_open: true
@@ -98,6 +100,20 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Says nothing."""
+
+
+def check_build(image: Image) -> None:
+    """Checks that the data plane is compiled, and that no compiler came along with it."""
+    command = ["python", "-c", f"import {COMPILED} as module; print(module.__file__)"]
+    found = subprocess.run(
+        image.inside(image.uid, command), timeout=30, check=True, stdout=subprocess.PIPE, text=True
+    )
+    if not (place := found.stdout.strip()).endswith(".so"):
+        raise CheckError(f"{COMPILED} is not compiled: it comes from {place}")
+    for pattern in BUILD_TOOLS:
+        for tool in image.root.glob(pattern):
+            raise CheckError(f"a tool of the build is in it: /{tool.relative_to(image.root)}")
+    print(f"{COMPILED} is {place}; no compiler")
 
 
 def mount(*arguments: str) -> None:
@@ -195,6 +211,7 @@ def check_as(image: Image, uid: int, files: Path) -> None:
 def main() -> None:
     """Checks the image as its own user and as an arbitrary one."""
     image = Image.load(Path(sys.argv[1]).resolve(), Path(sys.argv[2]))
+    check_build(image)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -2,7 +2,7 @@
 # Builds the Dockerfile without a Docker engine or an image registry, and shows that the result runs as
 # a container does: any uid, read-only root, secret from a file, health check, clean end on SIGTERM.
 #
-# The base image is made here, with debootstrap from the mirror apt uses, under the base's own name. The
+# The base images are made here, with debootstrap from the mirror apt uses, under their own names. The
 # machine's CA bundle and pip settings are mounted while the build runs and are in no layer of the result.
 set -euo pipefail
 
@@ -10,13 +10,14 @@ cd "$(dirname "$0")/.."
 cache=deploy/.image
 image=localhost/keybearer:latest
 ca_bundle=/etc/ssl/certs/ca-certificates.crt
-export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs
+export BUILDAH_ISOLATION=chroot
 
 say() { printf 'image: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
 # A store of its own: nothing of the user's images is touched, and one rm undoes everything.
-store() { buildah --root "$PWD/$cache/storage" --runroot "$PWD/$cache/run" "$@"; }
+# The plain driver works on any file system; named in the environment it would be ignored beside --root.
+store() { buildah --storage-driver vfs --root "$PWD/$cache/storage" --runroot "$PWD/$cache/run" "$@"; }
 
 drop_store() {
     if [ -d "$cache/storage" ]; then
@@ -64,14 +65,14 @@ apt_mirror() {
     } 2>/dev/null | sort -u | grep -m 1 '/debian/*$' || true
 }
 
-# A root tree like the official slim image's: Debian's minimal base and Python, kept as an archive.
+# A root tree like an official image's: Debian's minimal base and the packages, kept as an archive.
 make_base_archive() {
-    local archive=$1 release=$2 python=$3 root=$scratch/base mirror
+    local archive=$1 release=$2 python=$3 packages=$4 root=$scratch/base mirror
     mirror=$(apt_mirror)
     [ -n "$mirror" ] || die "no Debian mirror in /etc/apt"
-    say "making a $release base with debootstrap (once; kept as $archive)"
-    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates \
-        "$release" "$root" "$mirror" >"$scratch/debootstrap.log" 2>&1 || {
+    say "making $archive with debootstrap (once)"
+    debootstrap --variant=minbase --include="$packages" "$release" "$root" "$mirror" \
+        >"$scratch/debootstrap.log" 2>&1 || {
         tail -n 5 "$scratch/debootstrap.log" >&2
         die "debootstrap failed"
     }
@@ -81,10 +82,13 @@ make_base_archive() {
     ln -sf /usr/bin/python3 "$root/usr/local/bin/python"
     tar --numeric-owner -C "$root" -cf "$archive.part" .
     mv "$archive.part" "$archive"
+    rm -rf "$root"
 }
 
-import_base() {
-    local archive=$1 name=$2 container
+# Puts the stand-in of an official image into the store, under its name.
+provide_base() {
+    local name=$1 archive=$cache/${1/:/-}.tar container
+    [ -s "$archive" ] || make_base_archive "$archive" "${@:2}"
     container=$(store from scratch)
     store add --quiet "$container" "$archive" / >/dev/null
     store config --cmd python3 --env PATH=/usr/local/bin:/usr/bin:/bin "$container"
@@ -126,19 +130,18 @@ check() {
 main() {
     [ "$(id -u)" -eq 0 ] || die "must be root (chroot, mounts)"
     [ -r "$ca_bundle" ] || die "no CA bundle at $ca_bundle"
-    local release python archive
+    local release python slim=python3,python3-venv,ca-certificates
     release=$(docker_arg DEBIAN_RELEASE)
     python=$(docker_arg PYTHON_VERSION)
     mkdir -p "$cache"
-    archive=$cache/base-$release-python$python.tar
     scratch=$(mktemp -d)
     trap finish EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
     install_tools
     drop_store
-    [ -s "$archive" ] || make_base_archive "$archive" "$release" "$python"
-    import_base "$archive" "python:$python-slim-$release"
+    provide_base "python:$python-slim-$release" "$release" "$python" "$slim"
+    provide_base "python:$python-$release" "$release" "$python" "$slim,gcc,libc6-dev,python3-dev"
     say "building"
     build
     say "checking"

@@ -1,8 +1,9 @@
-"""Keybearer from the sources beside the benchmark, in the interpreter that runs it."""
+"""Keybearer as it is installed beside the interpreter that runs the benchmark."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.peers import TOKEN, Launch
@@ -36,4 +37,5 @@ class Keybearer:
         file = site.directory / "config.yaml"
         values = {"port": site.port, "upstream_port": site.upstream_port, "variable": VARIABLE}
         file.write_text(CONFIG.format(**values))
-        return Launch([sys.executable, "-m", "proxy", "run", "-c", str(file)], {VARIABLE: TOKEN})
+        command = str(Path(sys.executable).parent / "keybearer")
+        return Launch([command, "run", "-c", str(file)], {VARIABLE: TOKEN})

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import (  # noqa: TC003 -- the compiled build looks the types up
+    IPv4Network,
+    IPv6Network,
+    ip_address,
+)
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote_plus
 
@@ -18,7 +22,6 @@ from proxy.dataplane.rewrite import rewrite_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
-    from ipaddress import IPv4Network, IPv6Network
 
     from proxy.dataplane.model import Entrance, Head, Peer
     from proxy.dataplane.rewrite import Base

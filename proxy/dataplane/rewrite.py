@@ -7,11 +7,9 @@ go there without the credential, and with a custom header it may carry along (CV
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-
-if TYPE_CHECKING:
-    from proxy.upstream.origin import Origin
+from proxy.upstream.origin import Origin  # noqa: TC001 -- the compiled build looks it up
 
 
 class Base(NamedTuple):

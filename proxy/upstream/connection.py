@@ -89,21 +89,17 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    async def drain(self) -> None:
-        """Wait while the upstream takes the request more slowly than it comes.
+    def drain(self) -> asyncio.Future[None]:
+        """Return the wait while the upstream takes the request more slowly than it comes.
 
-        Raises:
+        Raises (when awaited):
             Dropped: the connection is lost; the response says why.
         """
         self._extend(self._timeouts.idle)
-        while self._write_held and self._transport is not None:
-            self._drained = self._loop.create_future()
-            try:
-                await self._drained
-            finally:
-                self._drained = None
-        if self._transport is None:
-            raise Dropped("the upstream closed during the upload", unanswered=True)
+        self._drained = drained = self._loop.create_future()
+        if not self._write_held or self._transport is None:
+            self._wake_writer()
+        return drained
 
     def request_sent(self) -> None:
         """Begin the wait for the answer: the request is complete."""
@@ -228,5 +224,10 @@ class Connection(asyncio.Protocol):
         self._wake_writer()
 
     def _wake_writer(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        drained, self._drained = self._drained, None
+        if drained is None or drained.done():
+            return
+        if self._transport is None:
+            drained.set_exception(Dropped("the upstream closed during the upload", unanswered=True))
+        else:
+            drained.set_result(None)

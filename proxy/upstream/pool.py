@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.upstream.connection import Connection, Timeouts
 from proxy.upstream.errors import ConnectTimeout, PoolExhausted, TlsFailure, Unreachable
+from proxy.upstream.origin import Origin  # noqa: TC001 -- the compiled build looks it up
 
 
 if TYPE_CHECKING:
     from proxy.upstream.errors import UpstreamError
-    from proxy.upstream.origin import Origin
     from proxy.upstream.sweep import Sweep
 
 
@@ -105,14 +105,13 @@ class Pool:
             # Something has come on it since it was handed over: it is nobody's answer.
             handed.close()
         self._opening += 1
-        connection: Connection | None = None
         try:
-            connection = await self._open_connection()
+            return await self._open_connection()
+        except BaseException:
+            self._admit(None)
+            raise
         finally:
             self._opening -= 1
-            if connection is None:
-                self._admit(None)
-        return connection
 
     def release(self, connection: Connection, *, sent: bool) -> None:
         """Take a connection back after its exchange.

@@ -118,7 +118,8 @@ class Response:
     _final: ResponseHead | None = None
     _head_size = 0
     _size = 0
-    _waiter: asyncio.Future[None] | None = None
+    _awaits_head: asyncio.Future[ResponseHead] | None = None
+    _awaits_piece: asyncio.Future[bytes] | None = None
 
     def __init__(self, loop: asyncio.AbstractEventLoop, flow: Flow, *, to_head: bool) -> None:
         self._loop = loop
@@ -132,31 +133,25 @@ class Response:
 
     # What the waiting task calls.
 
-    async def head(self) -> ResponseHead:
-        """Return the next head: informational ones first, the final one last.
+    def head(self) -> asyncio.Future[ResponseHead]:
+        """Return the next head to be: informational ones first, the final one last.
 
-        Raises:
+        Raises (when awaited):
             Exception: what `fail` was given; there will be no head.
         """
-        while not self._heads:
-            if self.failure is not None:
-                raise self.failure
-            await self._wait()
-        return self._heads.pop(0)
+        self._awaits_head = head = self._loop.create_future()
+        self._wake()
+        return head
 
-    async def read(self) -> bytes:
-        """Return what has come of the body, waiting for some; empty at its end.
+    def read(self) -> asyncio.Future[bytes]:
+        """Return the next pieces of body, as one, to be; empty at its end.
 
-        Raises:
+        Raises (when awaited):
             Exception: what `fail` was given; what had come before is returned first.
         """
-        while not self._pieces:
-            if self.failure is not None:
-                raise self.failure
-            if self.complete:
-                return b""
-            await self._wait()
-        return self.take()
+        self._awaits_piece = piece = self._loop.create_future()
+        self._wake()
+        return piece
 
     def take(self) -> bytes:
         """Return what has come of the body, without waiting."""
@@ -173,14 +168,30 @@ class Response:
         self._pieces = []
         return b"".join(pieces)
 
-    def _wait(self) -> asyncio.Future[None]:
-        self._waiter = waiter = self._loop.create_future()
-        return waiter
-
     def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        """Give the task that waits what it waits for, if it has come."""
+        head = self._awaits_head
+        if head is not None and (self._heads or self.failure is not None):
+            self._awaits_head = None
+            if not head.done():
+                self._settle_head(head)
+        piece = self._awaits_piece
+        if piece is not None and (self._pieces or self.complete or self.failure is not None):
+            self._awaits_piece = None
+            if not piece.done():
+                self._settle_piece(piece)
+
+    def _settle_head(self, head: asyncio.Future[ResponseHead]) -> None:
+        if self._heads:
+            head.set_result(self._heads.pop(0))
+        elif self.failure is not None:
+            head.set_exception(self.failure)
+
+    def _settle_piece(self, piece: asyncio.Future[bytes]) -> None:
+        if self._pieces or self.failure is None:
+            piece.set_result(self.take())
+        else:
+            piece.set_exception(self.failure)
 
     # What the connection calls.
 
@@ -201,11 +212,7 @@ class Response:
             self._violation(f"not HTTP/1.1: {error}")
         if self._final is None and self._head_size > MAX_HEAD_SIZE:
             self._violation(f"a head of more than {MAX_HEAD_SIZE} bytes")
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
+        self._wake()
 
     def feed_end(self) -> None:
         """Take note that the upstream has closed in order (FIN)."""

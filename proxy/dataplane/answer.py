@@ -1,0 +1,59 @@
+"""The upstream's answer as bytes for the client."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.model import Mount
+    from proxy.upstream.response import ResponseHead
+
+
+_NO_CONTENT: Final = 204
+_VERSION: Final = b"HTTP/1.1 "
+_SANDBOX: Final = b"\r\nContent-Security-Policy: sandbox allow-scripts allow-forms"
+# RFC 9110 8.6 forbids one in 1xx and 204, and a client that believed it would wait.
+_LENGTH: Final = re.compile(rb"\r\ncontent-length:[^\r]*", re.IGNORECASE)
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+def interim_bytes(answer: ResponseHead, mount: Mount) -> bytes:
+    """Return an informational head (1xx) for the client."""
+    block = _LENGTH.sub(b"", mount.route.response.relayed(answer, mount.base))
+    return b"".join((_VERSION, answer.status_text, block, b"\r\n\r\n"))
+
+
+def head_bytes(
+    answer: ResponseHead, mount: Mount, *, chunked: bool, close: bool, sandbox: bool
+) -> bytes:
+    """Return a final head for the client.
+
+    Args:
+        answer: the upstream's.
+        mount: the route and where references lead.
+        chunked: the body will be `framed` in chunks.
+        close: the connection ends behind the answer.
+        sandbox: a browser will show it as a page of an origin that other routes share.
+    """
+    block = mount.route.response.relayed(answer, mount.base)
+    if answer.status == _NO_CONTENT:
+        block = _LENGTH.sub(b"", block)
+    parts = [_VERSION, answer.status_text, block]
+    if chunked:
+        parts.append(b"\r\nTransfer-Encoding: chunked")
+    if sandbox:
+        parts.append(_SANDBOX)
+    if close:
+        parts.append(b"\r\nConnection: close")
+    parts.append(b"\r\n\r\n")
+    return b"".join(parts)
+
+
+def framed(piece: bytes, *, chunked: bool, ended: bool) -> bytes:
+    """Return a piece of body as it is written, in a chunk or as it is (RFC 9112 7.1)."""
+    if not chunked:
+        return piece
+    data = b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
+    return data + _LAST_CHUNK if ended else data
