@@ -64,7 +64,7 @@ types: $(READY) ## Check types
 	$(BIN)/mypy
 
 layers: $(READY) ## Check that imports go one way
-	$(BIN)/lint-imports --verbose | tail -n 12
+	$(BIN)/lint-imports --no-logo
 
 soak: $(READY) ## Run what is timed, huge or minutes long
 	$(BIN)/pytest -m soak -s $(ARGS)

@@ -114,6 +114,11 @@ Duration = Annotated[float, Reads(values.duration, matching(values.DURATION))]
 Pause = Annotated[float | None, Reads(values.duration_or_none, matching(values.DURATION, "none"))]
 Timeout = Annotated[float | None, Reads(values.timeout, matching(values.DURATION, "none"))]
 Size = Annotated[int, Reads(values.size, matching(values.SIZE, also=("integer",)))]
+HeadSize = Annotated[int, Reads(values.size_of_head, matching(values.SIZE, also=("integer",)))]
+Count = Annotated[int, Reads(values.count, matching("[0-9]{1,9}", also=("integer",)))]
+CountOrNone = Annotated[
+    int | None, Reads(values.count_or_none, matching("[0-9]{1,9}", "none", also=("integer",)))
+]
 SizeOrNone = Annotated[
     int | None, Reads(values.size_or_none, matching(values.SIZE, "none", also=("integer",)))
 ]

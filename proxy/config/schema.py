@@ -157,6 +157,26 @@ class Drain(Keys):
     timeout: f.Duration = default("30s")
 
 
+class ClientTimeouts(Keys):
+    """Seconds towards the clients; None for no limit."""
+
+    head: f.Timeout = default("10s")
+    keepalive: f.Timeout = default("75s")
+    body: f.Timeout = default("60s")
+    write: f.Timeout = default("60s")
+
+
+class ClientLimits(Keys):
+    """What all clients together, and each of them, may take."""
+
+    later = frozenset({"storage", "on_storage_error"})
+
+    connections: f.Count = default("10000")
+    per_peer: f.CountOrNone = default("none")
+    head: f.HeadSize = default("64KiB")
+    target: f.HeadSize = default("16KiB")
+
+
 class Log(Keys):
     """What is logged and how; without `format` it is JSON, and for people on a terminal."""
 
@@ -167,12 +187,14 @@ class Log(Keys):
 class Config(Keys):
     """The whole file."""
 
-    later = frozenset({"admin", "cors", "timeouts", "limits", "audit", "clients", "clients_file"})
+    later = frozenset({"admin", "cors", "audit", "clients", "clients_file"})
 
     listen: Listeners = default("localhost:8484")
     insecure_open: f.Switch = default("false")
     allow_hosts: tuple[f.HostPattern, ...] = ()
     trusted_proxies: tuple[f.Cidr, ...] = ()
+    timeouts: ClientTimeouts = default({})
+    limits: ClientLimits = default({})
     drain: Drain = default({})
     log: Log = default({})
     credentials: dict[f.CredentialName, NamedCredential] = default({})

@@ -16,6 +16,7 @@ ROUTE_NAME: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 CREDENTIAL_NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
 ENV_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 DURATION: Final = r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?:ms|s|m|h|d)"
+SMALLEST_HEAD: Final = 1024
 SIZE: Final = r"[0-9]{1,15}(?:B|kB|MB|GB|KiB|MiB|GiB)?"
 MODE: Final = r"(?:0o?)?[0-7]{3}"
 PATH: Final = r"(?:/[A-Za-z0-9._~!$&'()*+,=:@-]+)+"
@@ -84,6 +85,31 @@ def size(text: str) -> int:
         raise ValueError("must be a size such as 64KiB, 10MiB or 512")
     number, unit = _split(text)
     return int(number) * _BYTES[unit]
+
+
+def count(text: str) -> int:
+    """Return a number from 1 up."""
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) == 0:
+        raise ValueError("must be a number from 1 up")
+    return int(text)
+
+
+def count_or_none(text: str) -> int | None:
+    """Return a number from 1 up, or None for `none`."""
+    if text == "none":
+        return None
+    try:
+        return count(text)
+    except ValueError:
+        raise ValueError("must be a number from 1 up, or none") from None
+
+
+def size_of_head(text: str) -> int:
+    """Return bytes, enough of them for an ordinary request."""
+    value = size(text)
+    if value < SMALLEST_HEAD:
+        raise ValueError(f"must be at least {SMALLEST_HEAD} bytes: ordinary requests have so many")
+    return value
 
 
 def size_or_none(text: str) -> int | None:

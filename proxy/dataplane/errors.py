@@ -8,12 +8,16 @@
     ├── ForwardDenied   403
     ├── NoRoute         404
     ├── MethodDenied    405
+    ├── HeadTimeout     408
+    ├── BodyTimeout     408
     ├── BodyTooLarge    413
     ├── TargetTooLarge  414
     ├── HostDenied      421
     ├── HeadersTooLarge 431
     ├── UnsupportedCoding 501
+    ├── UnsupportedMethod 501
     ├── BadVersion      505
+    ├── Overloaded      503  more connections than are served
     ├── CredentialUnavailable 503
     ├── UpstreamRefused       as the upstream layer's error says
     └── InternalFault   500  a fault of ours
@@ -126,6 +130,24 @@ class MethodDenied(Refusal):
     title = "Method denied"
 
 
+class HeadTimeout(Refusal):
+    """A head that does not end within `timeouts.head`."""
+
+    status = 408
+    code = "head-timeout"
+    title = "Request head too slow"
+    close = True
+
+
+class BodyTimeout(Refusal):
+    """A body that stops or drips for longer than `timeouts.body`."""
+
+    status = 408
+    code = "body-timeout"
+    title = "Request body too slow"
+    close = True
+
+
 class BodyTooLarge(Refusal):
     """More than the route's `limits.body`."""
 
@@ -168,6 +190,26 @@ class UnsupportedCoding(Refusal):
     code = "unsupported-coding"
     title = "Unsupported transfer coding"
     error = "http_request_error"
+    close = True
+
+
+class UnsupportedMethod(Refusal):
+    """A method that the parser does not know, and so cannot frame."""
+
+    status = 501
+    code = "unsupported-method"
+    title = "Unsupported method"
+    error = "http_request_error"
+    close = True
+
+
+class Overloaded(Refusal):
+    """More connections than `limits.connections` or `limits.per_peer`."""
+
+    status = 503
+    code = "overloaded"
+    title = "Too many connections"
+    error = "connection_limit_reached"
     close = True
 
 

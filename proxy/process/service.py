@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 from proxy.dataplane.front import Front
 from proxy.dataplane.handler import Handler
+from proxy.dataplane.limits import ClientLimits
 from proxy.observe.log import request_ids
+from proxy.process.descriptors import room_for
 from proxy.process.listeners import BACKLOG, bind_all
 from proxy.process.provision import provision
 from proxy.upstream.sweep import Sweep
@@ -54,7 +56,8 @@ class Service:
         # The prefix keeps the identifiers of replicas and restarts apart.
         ids = request_ids(f"{secrets.token_hex(4)}-")
         self._handler = Handler(provisioned.snapshot, self, log, ids)
-        self._front = Front(self._handler, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self._front = Front(self._handler, self._limits(), Sweep(loop), loop)
 
     @classmethod
     async def start(cls, config: Config, environ: Mapping[str, str], log: Log) -> Service:
@@ -72,6 +75,27 @@ class Service:
             create = loop.create_server if listener.path is None else loop.create_unix_server
             service._servers.append(await create(make, sock=listener.socket, backlog=BACKLOG))
         return service
+
+    def _limits(self) -> ClientLimits:
+        times, limits = self.config.timeouts, self.config.limits
+        connections = room_for(limits.connections)
+        if connections < limits.connections:
+            self._log.events.info(
+                "connections_limited",
+                connections=connections,
+                wanted=limits.connections,
+                advice="raise the limit of open files (ulimit -n), or lower limits.connections",
+            )
+        return ClientLimits(
+            head_s=times.head,
+            keepalive_s=times.keepalive,
+            body_s=times.body,
+            write_s=times.write,
+            head_size=limits.head,
+            target_size=limits.target,
+            connections=connections,
+            per_peer=limits.per_peer,
+        )
 
     def ready(self) -> bool:
         """Whether requests can be served: listening, every required credential there."""

@@ -1,4 +1,4 @@
-"""What `front.py` leans on in aiohttp: an upgrade that changes it fails here, by name."""
+"""What the adapter leans on in aiohttp: an upgrade that changes it fails here, by name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import aiohttp
 import pytest
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import LineTooLong
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserC
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_server import Server
 
-from proxy.dataplane import front
-from proxy.dataplane.front import ClientRequest
+from proxy.dataplane import client as client_module, reading
+from proxy.dataplane.errors import BadRequest, HeadersTooLarge
+from proxy.dataplane.request import ClientRequest
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, request
 
@@ -38,20 +38,20 @@ def test_the_c_parser_is_there():
         "_parser",
         "_buffer_paused",
         "_msg_queue_resume_size",
+        "_max_msg_queue_size",
+        "_reading_paused",
+        "_pause_reading_for_buffer",
         "_waiter",
-        "_next_keepalive_close_time",
-        "_keepalive_handle",
         "_current_request",
         "_request_count",
         "_resume_reading_if_drained",
-        "_process_keepalive",
         "force_close",
     ],
 )
 def test_the_handler_has_the_names_that_are_used(name):
     """Slots and methods of `RequestHandler`."""
     assert hasattr(RequestHandler, name)
-    assert name in inspect.getsource(front)
+    assert name in "".join(map(inspect.getsource, (client_module, reading)))
 
 
 def test_the_protocol_has_the_private_half_of_write():
@@ -103,39 +103,21 @@ async def test_a_head_becomes_a_raw_request_message(connection):
 
 
 async def test_what_cannot_be_parsed_is_queued_with_its_error(connection):
-    """As something else than a message, with `exc`."""
+    """As something else than a message, with what it is refused with."""
     ours, _ = connection
     ours.data_received(b"\x00\r\n\r\n")
     message, _ = ours._messages[-1]
 
-    assert not isinstance(message, RawRequestMessage)
-    assert isinstance(message.exc, Exception)
-
-
-@pytest.mark.parametrize(
-    ("data", "limit"),
-    [
-        (b"GET /" + b"x" * 17_000 + b" HTTP/1.1\r\n", front.MAX_TARGET),
-        (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000 + b"\r\n", front.MAX_FIELD),
-    ],
-)
-async def test_a_line_that_is_too_long_tells_the_limit(connection, data, limit):
-    """By which a target is told from a field: the two limits differ."""
-    ours, _ = connection
-    ours.data_received(data)
-    [(error, _)] = ours._messages
-
-    assert isinstance(error.exc, LineTooLong)
-    assert limit in error.exc.args
+    assert isinstance(message.refusal, BadRequest)
 
 
 async def test_too_many_fields_are_told_by_their_text(connection):
     """There is no class for it."""
     ours, _ = connection
-    ours.data_received(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 300)
+    ours.data_received(b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 300 + b"\r\n")
     [(error, _)] = ours._messages
 
-    assert "Too many headers" in str(error.exc)
+    assert isinstance(error.refusal, HeadersTooLarge)
 
 
 async def test_a_body_whose_chunks_break_is_let_go_of(connection):
@@ -220,29 +202,3 @@ async def test_losing_the_connection_fails_the_body_and_cancels_the_task(connect
         await task
     with pytest.raises(ConnectionError):
         await current.read()
-
-
-async def test_silent_connections_end_after_the_keep_alive_time(proxy, monkeypatch):
-    """Those that never ask, and those that ask no more."""
-    monkeypatch.setattr(front, "KEEPALIVE_S", 0.2)
-    async with await proxy.client() as silent, await proxy.client() as asked:
-        await asked.ask(get())
-        endings = [await silent.ended(), await asked.ended()]
-
-    assert ["FIN", "FIN"] == endings
-
-
-async def test_a_head_that_drips_ends_after_the_keep_alive_time(proxy, monkeypatch):
-    """Each byte does not begin the time anew."""
-    monkeypatch.setattr(front, "KEEPALIVE_S", 0.3)
-    async with await proxy.client() as client:
-        client.send(b"GET /api/x HTTP/1.1\r\nX-A: ")
-        for _ in range(50):
-            if client.ending is not None:
-                break
-            client.send(b"x")
-            await asyncio.sleep(0.02)
-        else:
-            pytest.fail("the time began anew with each byte")
-
-    assert b"" == client.received

@@ -28,7 +28,10 @@ def written(path, config):
 async def test_run_says_where_it_listens_and_ends_with_0(upstream, tmp_path, number):
     """One line a listener, one a route, `ready`; logs go to stderr."""
     sock = tmp_path / "kb.sock"
-    config = one_route(upstream.origin) | {"listen": ["localhost:0", f"unix:{sock}"]}
+    config = one_route(upstream.origin) | {
+        "listen": ["localhost:0", f"unix:{sock}"],
+        "limits": {"connections": 100},  # fewer than the system has descriptors for
+    }
     written(tmp_path, config)
     async with ready(cwd=tmp_path, TOKEN="FAKE") as command:
         async with await command.client() as client:

@@ -1,0 +1,309 @@
+"""One client's connection: its requests one after another, and the limits of its waits.
+
+aiohttp's own `start` makes a task, a writer and a response object a request, which cost as much as
+reading it; its error pages quote the request. Ours hands the request on, and answers are bytes. One
+sweep over all deadlines stands in for its timers. Behind a declined `Upgrade` aiohttp may drop
+bytes and read on in their middle: such a connection is closed behind the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import struct
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from proxy.dataplane.errors import BodyTimeout, HeadTimeout, Overloaded
+from proxy.dataplane.model import Head, Peer
+from proxy.dataplane.reading import Reading, Unreadable
+from proxy.dataplane.request import ClientRequest
+from proxy.dataplane.router import RESERVED
+
+
+if TYPE_CHECKING:
+    from aiohttp.http import RawRequestMessage
+    from aiohttp.streams import StreamReader
+    from aiohttp.web_server import Server
+
+    from proxy.dataplane.errors import Refusal
+    from proxy.dataplane.front import Front
+    from proxy.dataplane.model import Entrance
+
+
+LINGER_S: Final = 2.0
+LINGER_SIZE: Final = 1024 * 1024
+"""What a client still sends after a refusal is read and dropped for so long and so much: closing
+on it would reset the connection, and the client might lose the answer (RFC 9112 9.6)."""
+
+BODY_STEP: Final = 64 * 1024
+"""`timeouts.body` is the wait for so much of a body, or for its end: a limit for each byte would
+let a client drip, one for the whole body would end large ones."""
+
+HELD_S: Final = 0.5
+"""How often a connection that is not read is asked whether its client is still there."""
+
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds: close() sends RST
+_GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+
+_LATER: Final = ((b"Retry-After", b"5"),)
+
+# What a connection waits for. Plain numbers, for they are set several times a request.
+_NOTHING: Final = 0
+_HEAD: Final = 1
+_NEXT: Final = 2
+_BODY: Final = 3
+_READER: Final = 4
+_ROOM: Final = 5
+
+
+class ClientConnection(Reading):
+    """One client's connection."""
+
+    __slots__ = (
+        "_budget_s", "_came", "_deaf_for", "_entrance", "_front", "_waits_for", "_wire",
+        "crowded", "deadline", "peer",
+    )  # fmt: skip
+
+    def __init__(
+        self, front: Front, server: Server, entrance: Entrance, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(front.limits, server, loop)
+        self._front = front
+        self._entrance = entrance
+        self._deaf_for: int | None = None
+        self._budget_s = 0.0
+        self._came = 0
+        self._waits_for = _NOTHING
+        self._wire: asyncio.Transport | None = None
+        self.deadline: float | None = None
+        self.crowded = False
+        """It is one too many: it is told so."""
+        self.peer = Peer("unix")
+
+    # The requests.
+
+    async def start(self) -> None:
+        """Serve the requests of this connection, one after another; its one task runs this."""
+        while not self._force_close:
+            if not self._messages:
+                self._waiter = self._loop.create_future()
+                await self._waiter
+                self._waiter = None
+            message, payload = self._next_message()
+            refusal = self._refused(message)
+            if refusal is not None:
+                self._refuse(refusal)
+                await self._linger()
+                break
+            request = ClientRequest(message, payload, self)
+            self._current_request = cast("Any", request)
+            keep = await self._front.handler.handle(
+                request.head(), request, self._entered(message), self.peer, request
+            )
+            self._current_request = None
+            if not payload.is_eof():
+                await self._linger()
+                break
+            if not (keep and self._may_go_on()):
+                break
+            if self.writing_paused:
+                # Else the answers of a client that asks and does not read would pile up here.
+                await self._drain_helper()
+            self._wait_for(_HEAD if self._pending else _NEXT)
+        self._finish()
+
+    def _may_go_on(self) -> bool:
+        return not self._force_close and (not self._last or bool(self._messages))
+
+    def _finish(self) -> None:
+        """Close once all is written, if the client reads it in time."""
+        if self.transport is not None:
+            self.transport.close()
+        self._await_reader()
+
+    def _next_message(self) -> tuple[Any, StreamReader]:
+        message, payload = self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        self._wait_for(_ROOM if self._buffer_paused else _NOTHING)
+        self._budget_s = self._front.limits.body_s or 0.0
+        return message, payload
+
+    def _refused(self, message: RawRequestMessage | Unreadable) -> Refusal | None:
+        if isinstance(message, Unreadable):
+            return message.refusal
+        asks_health = self._entrance.kind == "shared" and message.path.startswith(RESERVED)
+        if self.crowded and not asks_health:
+            return Overloaded("Too many connections are open; try again later.", fields=_LATER)
+        return None
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer what is not handed on; nothing of it is quoted."""
+        head = Head("-", "-", (1, 1), (), cast("Any", {}), None, chunked=False, keep_alive=False)
+        answer = self._front.handler.refuse_unread(refusal, head, self.peer)
+        if self.transport is not None:
+            self.transport.write(answer)
+
+    async def _linger(self) -> None:
+        """Half-close; read and drop until the client has read the answer and leaves."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        self._deaf_for = LINGER_SIZE
+        self._pending = b""
+        if transport.can_write_eof():
+            transport.write_eof()
+        transport.resume_reading()
+        # The client's leaving cancels this.
+        await asyncio.sleep(LINGER_S)
+
+    def _entered(self, message: RawRequestMessage) -> Entrance:
+        """Return how a request came in; mostly as the one before it."""
+        authority = message.headers.get("Host")
+        if self._entrance.authority != authority:
+            self._entrance = self._entrance._replace(authority=authority)
+        return self._entrance
+
+    @property
+    def idle(self) -> bool:
+        """No request is under way, nor waits, nor is just being taken up."""
+        waits = self._waiter is not None or self._request_count == 0
+        return waits and self._current_request is None and not self._messages
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take note of the peer."""
+        self._wire = cast("asyncio.Transport", transport)
+        peername = transport.get_extra_info("peername")
+        if isinstance(peername, tuple):
+            self.peer = Peer(peername[0])
+        super().connection_made(transport)
+        self._wait_for(_HEAD)
+        self._front.opened(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Cancel the request under way."""
+        super().connection_lost(exc)
+        self._wire = None
+        self._pending = b""
+        self._front.closed(self)
+
+    def abort(self) -> None:
+        """Break the connection off, also one that is closing but whose client does not read."""
+        if self._wire is None:
+            return
+        if self._current_request is not None:
+            # To an HTTP/1.0 client FIN would be the end of the answer that is broken off.
+            self.reset_at_close()
+        self._wire.abort()
+
+    def reset_at_close(self) -> None:
+        """Have the connection end with RST, for where FIN would be the end of an answer."""
+        if self._wire is not None:
+            raw = self._wire.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+    def force_close(self) -> None:
+        """Close once what has been written is sent, if the client reads it in time."""
+        super().force_close()
+        self._await_reader()
+
+    def log_exception(self, *_: Any, **__: Any) -> None:
+        """Log nothing here: the handler tells its own faults, and aiohttp's text quotes bytes."""
+
+    def data_received(self, data: bytes) -> None:
+        """Read, or drop what nobody will read any more."""
+        if self._deaf_for is None:
+            super().data_received(data)
+            if self._pending and self._waits_for == _NEXT:
+                self._wait_for(_HEAD)
+            return
+        self._deaf_for -= len(data)
+        if self._deaf_for < 0:
+            self.force_close()
+
+    # The limits.
+
+    def _wait_for(self, what: int) -> None:
+        """Begin a wait; the sweep ends it when it has lasted too long."""
+        self._waits_for = what
+        if what == _NOTHING:
+            self.deadline = None
+            return
+        limit_s = self._front.limits_s[what]
+        if what == _BODY and limit_s is not None:
+            limit_s = self._budget_s
+        self.deadline = None if limit_s is None else self._loop.time() + limit_s
+
+    def expire(self) -> None:
+        """End what has lasted too long."""
+        self.deadline = None
+        match self._waits_for:
+            case 1 if self._pending:
+                self._unreadable(HeadTimeout("The head of the request did not end in time."))
+            case 3 if self._newest is not None:
+                self._newest.set_exception(BodyTimeout("The body did not come in time."))
+            case 4:
+                self.abort()
+            case 5:
+                self._look_for_client()
+            case _:
+                self.force_close()
+
+    def _look_for_client(self) -> None:
+        """A client's leaving is not told while its connection is not read."""
+        if self._wire is None or not (self._reading_paused or self._buffer_paused):
+            return
+        poll = select.poll()
+        poll.register(self._wire.get_extra_info("socket").fileno(), _GONE)
+        if poll.poll(0):
+            self.abort()
+        else:
+            self._wait_for(_ROOM)
+
+    def _await_reader(self) -> None:
+        wire = self._wire
+        if wire is not None and wire.get_write_buffer_size():
+            self._wait_for(_READER)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we write."""
+        super().pause_writing()
+        self._wait_for(_READER)
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        super().resume_writing()
+        if self._waits_for == _READER:
+            self._wait_for(_ROOM if self._reading_paused or self._buffer_paused else _NOTHING)
+
+    def pause_reading(self) -> None:
+        """The upstream takes a body more slowly than it comes."""
+        super().pause_reading()
+        if self.deadline is None:
+            self._wait_for(_ROOM)
+
+    def body_awaited(self) -> float:
+        """Begin the wait for more of a body; return when."""
+        if self._waits_for != _READER:
+            self._wait_for(_BODY)
+        return self._loop.time()
+
+    def body_came(self, size: int, since: float) -> None:
+        """End that wait: what is left of its time is for the rest of the step."""
+        self._came += size
+        self._budget_s -= self._loop.time() - since
+        if self._came >= BODY_STEP:
+            self._came = 0
+            self._budget_s = self._front.limits.body_s or 0.0
+        if self._waits_for == _BODY:
+            self._wait_for(_NOTHING)
+
+    async def drain(self) -> None:
+        """Wait while the client reads more slowly than we write."""
+        if self.writing_paused:
+            await self._drain_helper()

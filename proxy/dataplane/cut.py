@@ -1,0 +1,114 @@
+"""Cut a client's bytes into heads and bodies, so that the parser is given one message at a time.
+
+A parser that is given more loses what is good in front of what is bad, and cannot tell how large a
+head has become; nor does it keep the request line, on which `RTSP/1.0` looks like `HTTP/1.0`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from proxy.dataplane.errors import (
+    BadRequest,
+    BadVersion,
+    HeadersTooLarge,
+    TargetTooLarge,
+    UnsupportedMethod,
+)
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.errors import Refusal
+    from proxy.dataplane.limits import ClientLimits
+
+
+END: Final = b"\r\n\r\n"
+"""Ends a head, and a body in chunks (RFC 9112 2.1, 7.1)."""
+
+MAX_FIELDS: Final = 256
+_VERSIONS: Final = (b" HTTP/1.1", b" HTTP/1.0")
+_VERSION_SIZE: Final = len(_VERSIONS[0])
+_LINE_SLACK: Final = 64
+"""What a request line holds beside its target: method, version, blanks."""
+
+_LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \t\r\n\0]+ HTTP/[0-9]+(?:\.[0-9]+)?")
+_LINE_BEGUN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: [^\r\n\0]*)?\r?")
+_NO_HTTP: Final = "This is not an HTTP/1.1 request."
+_BARE_LINE_FEED: Final = "Lines end with CR LF."
+
+
+def end_of_head(data: bytes, limits: ClientLimits) -> int:
+    """Return where the head ends that `data` begins with; 0: more of it has to come.
+
+    Raises:
+        Refusal: whatever comes, this is no head that will be read.
+    """
+    end = data.find(END) + len(END)
+    if end < len(END):
+        _check_begun(data, limits)
+        return 0
+    line_end = data.find(b"\r\n")
+    if data[line_end - _VERSION_SIZE : line_end] not in _VERSIONS:
+        raise _bad_line(data[:line_end])
+    if line_end > limits.target_size or end > limits.head_size:
+        _check_size(data[:line_end], end, limits)
+    return end
+
+
+def _check_begun(data: bytes, limits: ClientLimits) -> None:
+    line, ended, _ = data.partition(b"\r\n")
+    # Nothing may wait here that the parser would refuse at once, for as long as a head may take.
+    if ended and not line.endswith(_VERSIONS):
+        raise _bad_line(line)
+    if not ended and _LINE_BEGUN.fullmatch(line) is None:
+        raise BadRequest(_NO_HTTP)
+    if data.count(b"\n") != data.count(b"\r\n"):
+        raise BadRequest(_BARE_LINE_FEED)
+    _check_size(line, len(data), limits)
+
+
+def _check_size(line: bytes, size: int, limits: ClientLimits) -> None:
+    if len(line) > limits.target_size:
+        target = line.split(b" ")[1] if line.endswith(_VERSIONS) else line[_LINE_SLACK:]
+        if len(target) > limits.target_size:
+            raise TargetTooLarge(f"Request targets of up to {limits.target_size} bytes are taken.")
+    if size > limits.head_size:
+        raise HeadersTooLarge(f"Heads of up to {limits.head_size} bytes are taken.")
+
+
+def _bad_line(line: bytes) -> Refusal:
+    if _LINE.fullmatch(line) is not None:
+        return BadVersion("Keybearer speaks HTTP/1.1 and HTTP/1.0.")
+    return BadRequest(_NO_HTTP)
+
+
+def refusal_of(head: bytes, *, method: bool, fields: bool) -> Refusal:
+    """Return what a head is refused with that the parser does not read.
+
+    Args:
+        head: as it came.
+        method: the parser does not know the method.
+        fields: there are too many fields for it.
+    """
+    if fields:
+        return HeadersTooLarge(f"Up to {MAX_FIELDS} header fields are taken.")
+    if method and _LINE.fullmatch(head.partition(b"\r\n")[0]) is not None:
+        return UnsupportedMethod("This method is not known here.")
+    return BadRequest(_NO_HTTP)
+
+
+def end_of_piece(tail: bytes, data: bytes) -> int:
+    """Return how far a chunked body may be parsed at once: its end is at none but such places.
+
+    Args:
+        tail: the last bytes of the body before, up to three of them.
+        data: what comes next.
+    """
+    if tail:
+        # The end may have been begun by what came before.
+        straddling = (tail + data[:3]).find(END)
+        if straddling >= 0:
+            return straddling + len(END) - len(tail)
+    end = data.find(END)
+    return len(data) if end < 0 else end + len(END)

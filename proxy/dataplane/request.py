@@ -1,0 +1,116 @@
+"""One request as the handler sees its head, its body and its client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp.web_protocol import RequestPayloadError
+
+from proxy.dataplane.errors import BadRequest
+from proxy.dataplane.model import Head
+from proxy.dataplane.reading import BROKEN_BODY
+
+
+if TYPE_CHECKING:
+    from aiohttp.http import RawRequestMessage
+    from aiohttp.streams import StreamReader
+
+    from proxy.dataplane.client import ClientConnection
+
+
+class ClientRequest:
+    """A request as the handler sees its body and its client.
+
+    Args:
+        message: the parsed head.
+        payload: the body.
+        connection: where it came from.
+    """
+
+    __slots__ = ("_connection", "_message", "_payload")
+
+    def __init__(
+        self, message: RawRequestMessage, payload: StreamReader, connection: ClientConnection
+    ) -> None:
+        self._message = message
+        self._payload = payload
+        self._connection = connection
+
+    def head(self) -> Head:
+        """Return the head as the data plane knows it."""
+        message = self._message
+        chunked = bool(message.chunked)
+        length = None if chunked else message.headers.get("Content-Length")
+        return Head(
+            message.method,
+            message.path,
+            message.version,
+            message.raw_headers,
+            message.headers,
+            None if length is None else int(length),
+            chunked,
+            # Behind a declined upgrade aiohttp may drop bytes and read on in the middle.
+            not (message.should_close or message.upgrade),
+        )
+
+    # The body.
+
+    @property
+    def ended(self) -> bool:
+        """All of the body has come."""
+        return self._payload.is_eof()
+
+    async def read(self) -> bytes:
+        """Return what has come of the body, waiting for some; empty at the end."""
+        since = self._connection.body_awaited()
+        piece = b""
+        try:
+            piece = await self._payload.readany() + self._rest()
+        except RequestPayloadError:
+            raise BadRequest(BROKEN_BODY) from None
+        finally:
+            self._connection.body_came(len(piece), since)
+        return piece
+
+    def take(self) -> bytes:
+        """Return what has come of the body, without waiting."""
+        return self._payload.read_nowait(-1) + self._rest()
+
+    def _rest(self) -> bytes:
+        """Return what came in while the rest was taken: aiohttp parses on in the middle of that.
+
+        Else `ended` would be true of a body whose last pieces have not been taken.
+        """
+        rest = b""
+        while self._payload.is_eof() and not self._payload.at_eof():
+            rest += self._payload.read_nowait(-1)
+        return rest
+
+    # The client.
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; a client that has left gets none."""
+        transport = self._connection.transport
+        if transport is not None:
+            transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait while the client reads more slowly than we write."""
+        await self._connection.drain()
+
+    def abort(self, *, reset: bool) -> None:
+        """Break the connection: what has been written is sent, an end is not.
+
+        Args:
+            reset: with RST, for where FIN would be the end of the answer.
+        """
+        if reset:
+            self._connection.reset_at_close()
+            self._connection.abort()
+        self._connection.force_close()
+
+    # What aiohttp calls.
+
+    def _cancel(self, exc: BaseException) -> None:
+        """Fail the reader of the body: the client has left."""
+        self._payload.set_exception(exc)

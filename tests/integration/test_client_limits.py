@@ -1,0 +1,296 @@
+"""What a client may take: time for heads, bodies and reading, bytes of a head, connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import time
+
+import pytest
+
+from tests.integration.rig.proxy import BEARER, get, one_route, request
+
+
+SLOW = b"GET /api/x HTTP/1.1\r\nHost: localhost\r\nX-A: "
+
+
+def limited(upstream, *, timeouts=None, limits=None, **route):
+    """A configuration with limits for clients."""
+    keys = {"timeouts": timeouts or {}, "limits": limits or {}}
+    return one_route(upstream.origin, **route) | keys
+
+
+async def dripped(client, first, piece=b"x", every_s=0.02):
+    """Send `first`, then `piece` again and again until the connection ends; return seconds."""
+    began = time.monotonic()
+    client.send(first)
+    while client.ending is None and time.monotonic() - began < 8:
+        client.send(piece)
+        await asyncio.sleep(every_s)
+    return time.monotonic() - began
+
+
+async def refused(client):
+    """Return status and code of the problem that the client got, once the connection has ended."""
+    answer = await client.answer()
+    await client.ended()
+    document = json.loads(answer.body)
+    assert b"close" == answer.one(b"Connection")
+    assert answer.status == document["status"]
+    return answer.status, document["code"]
+
+
+async def test_a_head_that_drips_is_answered_408(upstream, start):
+    """Each byte does not begin the time anew."""
+    proxy = await start(limited(upstream, timeouts={"head": "400ms"}))
+    async with await proxy.client() as client:
+        seconds = await dripped(client, SLOW)
+        got = await refused(client)
+
+    assert (408, "head-timeout") == got
+    assert seconds < 4
+    assert [] == upstream.visits
+    assert 408 == (await proxy.logged())["status"]
+
+
+async def test_half_a_head_behind_a_request_has_the_time_of_a_head(upstream, start):
+    """Not that of an idle connection; and the request before it is answered."""
+    proxy = await start(limited(upstream, timeouts={"head": "300ms", "keepalive": "60s"}))
+    async with await proxy.client() as client:
+        answer = await client.ask(get() + SLOW)
+        got = await refused(client)
+
+    assert (200, (408, "head-timeout")) == (answer.status, got)
+    assert 1 == len(upstream.requests)
+
+
+async def test_a_silent_connection_is_closed_without_a_word(upstream, start):
+    """Browsers open some in advance; nothing was asked."""
+    proxy = await start(limited(upstream, timeouts={"head": "300ms"}))
+    async with await proxy.client() as client:
+        ending = await client.ended()
+
+    assert ("FIN", b"") == (ending, client.received)
+    assert [] == proxy.log.requests
+
+
+async def test_an_idle_connection_ends_after_the_keepalive_time(upstream, start):
+    """And not before: another request comes through in between."""
+    proxy = await start(limited(upstream, timeouts={"head": "10s", "keepalive": "500ms"}))
+    async with await proxy.client() as client:
+        await client.ask(get())
+        await client.ask(get())
+        ending = await client.ended()
+
+    assert ("FIN", b"") == (ending, client.received)
+    assert 2 == len(upstream.requests)
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100000", "Transfer-Encoding: chunked"])
+async def test_a_body_that_drips_is_answered_408_and_never_completed(upstream, start, framing):
+    """The upstream sees its connection close in the middle of the body."""
+    proxy = await start(limited(upstream, timeouts={"body": "400ms"}))
+    piece = b"1\r\nx\r\n" if "chunked" in framing else b"x"
+    async with await proxy.client() as client:
+        seconds = await dripped(client, request("POST", "/api/x", framing), piece)
+        got = await refused(client)
+    visit = await upstream.visited()
+    await visit.gone()
+
+    assert (408, "body-timeout") == got
+    assert seconds < 4
+    assert not visit.received.endswith(b"0\r\n\r\n")
+
+
+async def test_a_long_body_has_its_time_for_each_step(upstream, start):
+    """Only bytes that come too slowly are an offence, not many of them."""
+    proxy = await start(limited(upstream, timeouts={"body": "500ms"}))
+    piece = bytes(66_000)
+    async with await proxy.client() as client:
+        client.send(request("POST", "/api/x", f"Content-Length: {12 * len(piece)}"))
+        for _ in range(12):
+            await asyncio.sleep(0.1)
+            client.send(piece)
+        answer = await client.answer()
+
+    assert 200 == answer.status
+    assert 12 * len(piece) == len(upstream.requests[0].body)
+
+
+async def test_a_client_that_does_not_read_is_cut_off(serve, start):
+    """What is written to it waits for so long only; the upstream's connection closes with it."""
+
+    async def pour(visit):
+        await visit.head()
+        visit.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not visit.lost:
+            visit.send(bytes(64 * 1024))
+            await asyncio.sleep(0.001)
+
+    upstream = await serve(script=pour)
+    proxy = await start(limited(upstream, timeouts={"write": "500ms"}))
+    async with await proxy.client(buffer=4096) as client:
+        client.transport.pause_reading()
+        client.send(get())
+        visit = await upstream.visited()
+        await visit.gone()
+        line = await proxy.logged()
+
+    assert 499 == line["status"]
+
+
+async def test_a_client_that_does_not_read_the_last_bytes_is_cut_off(serve, start):
+    """Closing waits for them no longer than writing does."""
+
+    async def answer(visit):
+        await visit.head()
+        body = bytes(16 * 1024 * 1024)
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    upstream = await serve(script=answer)
+    proxy = await start(limited(upstream, timeouts={"write": "500ms"}))
+    async with await proxy.client(buffer=4096) as client:
+        client.transport.pause_reading()
+        client.send(get("/api/x", "Connection: close"))
+        await upstream.visited()
+        async with asyncio.timeout(8):
+            await proxy.service._front.all_closed()
+
+    assert 0 == proxy.service.connections
+
+
+async def test_a_head_of_many_small_fields_has_a_limit_as_a_whole(upstream, start):
+    """300 unfinished heads of any size must not fill the memory."""
+    proxy = await start(limited(upstream, limits={"head": "4KiB"}))
+    async with await proxy.client() as client:
+        await dripped(client, SLOW[:-5], b"X-B: " + b"y" * 50 + b"\r\n", 0)
+        got = await refused(client)
+
+    assert (431, "headers-too-large") == got
+    assert [] == upstream.visits
+
+
+@pytest.mark.parametrize("end", [b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b""])
+async def test_a_target_has_a_limit_of_its_own(upstream, start, end):
+    """Also while its line has not ended."""
+    proxy = await start(limited(upstream, limits={"head": "64KiB", "target": "2KiB"}))
+    async with await proxy.client() as client:
+        client.send(b"GET /api/" + b"x" * 3000 + end)
+        got = await refused(client)
+
+    assert (414, "target-too-large") == got
+
+
+async def test_one_connection_too_many_is_told_so_and_health_still_answers(upstream, start):
+    """The listener goes on: when one leaves, the next is served."""
+    proxy = await start(limited(upstream, limits={"connections": 2}))
+    async with await proxy.client() as first, await proxy.client() as second:
+        await first.ask(get())
+        await second.ask(get())
+        async with await proxy.client() as third:
+            third.send(get())
+            got = await refused(third)
+        async with await proxy.client() as fourth:
+            health = await fourth.ask(get("/_keybearer/healthz"))
+        still = await second.ask(get())
+    async with await proxy.client() as fifth:
+        answer = await fifth.ask(get())
+
+    assert ((503, "overloaded"), 200, 200, 200) == (got, health.status, still.status, answer.status)
+    assert 4 == len(upstream.requests)
+
+
+async def test_far_too_many_connections_are_cut(upstream, start):
+    """A flood holds no more than a few descriptors beyond the limit."""
+    proxy = await start(limited(upstream, limits={"connections": 1}))
+    clients = [await proxy.client() for _ in range(80)]
+    try:
+        await asyncio.gather(*(each.ended() for each in clients[70:]))
+        answer = await clients[0].ask(get())
+    finally:
+        for each in clients:
+            each.transport.abort()
+
+    assert 200 == answer.status
+
+
+async def test_one_peer_may_have_so_many(upstream, start):
+    """Whatever the limit of all."""
+    proxy = await start(limited(upstream, limits={"per_peer": 1}))
+    async with await proxy.client() as first, await proxy.client() as second:
+        await first.ask(get())
+        second.send(get())
+        got = await refused(second)
+        still = await first.ask(get())
+
+    assert ((503, "overloaded"), 200) == (got, still.status)
+
+
+@pytest.mark.parametrize("how", ["FIN", "RST"])
+async def test_a_client_that_leaves_while_its_upload_is_held_is_seen(serve, start, how):
+    """Its connection is not read then, so its leaving is looked for."""
+
+    async def take_nothing(visit):
+        visit.transport.pause_reading()
+        await asyncio.Event().wait()
+
+    upstream = await serve(script=take_nothing)
+    proxy = await start(limited(upstream))
+    client = await proxy.client()
+    client.send(request("POST", "/api/x", "Content-Length: 1000000000"))
+    [held] = proxy.service._front.connections
+    async with asyncio.timeout(8):
+        while not held._reading_paused:
+            client.send(bytes(100_000))
+            await asyncio.sleep(0.005)
+    left = time.monotonic()
+    if how == "RST":
+        raw = client.transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.transport.abort()
+    else:
+        client.transport.close()
+    line = await proxy.logged()
+
+    assert (499, "client-gone") == (line["status"], line["error"])
+    assert time.monotonic() - left < 1.5
+
+
+async def test_a_good_request_in_front_of_garbage_is_answered(proxy, upstream):
+    """In one segment; then 400 and the end, and nothing of it reaches the upstream."""
+    async with await proxy.client() as client:
+        client.send(
+            get() + request("POST", "/api/x", body=b"hello") + b"GARB\x00AGE\r\n\r\n" + get()
+        )
+        first, second = await client.answer(), await client.answer()
+        got = await refused(client)
+
+    assert (200, 200, (400, "bad-request")) == (first.status, second.status, got)
+    assert [b"", b"hello"] == [each.body for each in upstream.requests]
+
+
+async def test_pipelined_behind_chunks_and_then_garbage(proxy, upstream):
+    """The end of the chunks is found; what stands behind it is judged alone."""
+    chunks = b"3\r\n\r\n\r\r\n2\r\n\r\n\r\n0\r\n\r\n"
+    async with await proxy.client() as client:
+        client.send(request("POST", "/api/x", "Transfer-Encoding: chunked") + chunks)
+        client.send(get() + b"\x16\x03\x01")
+        first, second = await client.answer(), await client.answer()
+        got = await refused(client)
+
+    assert (200, 200, (400, "bad-request")) == (first.status, second.status, got)
+    assert [b"\r\n\r\r\n", b""] == [each.body for each in upstream.requests]
+    assert all(BEARER in each.raw for each in upstream.requests)
+
+
+async def test_a_chunked_body_of_line_ends_passes_whole(proxy, upstream):
+    """So many places where it might end are not all tried; the connection is closed behind it."""
+    body = b"\r\n\r\n" * 20_000
+    async with await proxy.client() as client:
+        data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        answer = await client.ask(request("POST", "/api/x", "Transfer-Encoding: chunked") + data)
+
+    assert 200 == answer.status
+    assert body == upstream.requests[0].body
