@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -30,6 +31,21 @@ class Timeouts:
     response: float | None = 60.0
     idle: float | None = 300.0
     pool_idle: float | None = 4.0
+
+
+def ends_in_order(transport: asyncio.Transport) -> bool:
+    """Tell whether the peer has ended TLS, where there is TLS, and not only TCP.
+
+    Anybody on the way can send a FIN, and would so choose the end of an answer that is told by
+    closing (RFC 9112 9.8).
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)  # nothing: close_notify has come
+    except ssl.SSLError:
+        return False
 
 
 class Owner(Protocol):
@@ -198,9 +214,14 @@ class Connection(asyncio.Protocol):
             self.deadline = None
 
     def eof_received(self) -> None:
-        """Take the upstream's FIN; the transport closes by itself then."""
-        if self.response is not None:
+        """Take the upstream's end; the transport closes by itself then."""
+        if self.response is None or self._transport is None:
+            return
+        if ends_in_order(self._transport):
             self.response.feed_end()
+        else:
+            unanswered = not self.response.started
+            self.response.fail(Dropped("TCP ended and TLS did not", unanswered=unanswered))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what waits."""

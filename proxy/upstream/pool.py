@@ -25,6 +25,10 @@ MAX_CONNECTIONS: Final = 10_000
 WAIT_LIMIT_S: Final = 5.0
 """How long a request waits for a connection when all are in use; Retry-After says the same."""
 
+TLS_SHUTDOWN_S: Final = 1.0
+"""How long an upstream that ends with FIN may take to end TLS as well. An answer that is told by
+closing is whole only then: anybody on the way can send a FIN (RFC 9112 9.8)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -181,6 +185,7 @@ class Pool:
                     origin.port,
                     ssl=tls,
                     server_hostname=(self.endpoint.server_name or origin.host) if tls else None,
+                    ssl_shutdown_timeout=TLS_SHUTDOWN_S if tls else None,
                 )
         except TimeoutError:
             raise ConnectTimeout(f"{origin} did not accept within the limit") from None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import socket
 import ssl
 
 import pytest
@@ -175,3 +178,36 @@ async def test_an_answer_that_breaks_off_inside_tls(serve, start, authority, ca_
         await client.ended()
 
     assert client.received.endswith(b"\r\n\r\nhello")
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_the_end_of_a_close_delimited_answer_is_close_notify(
+    serve, start, authority, ca_file, cut
+):
+    """Anybody on the way could send the FIN that TCP alone ends with (RFC 9112 9.8)."""
+
+    async def script(visit):
+        await visit.head()
+        visit.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf")
+        if cut:
+            # The socket below TLS: a FIN, and no close_notify.
+            below = visit.transport.get_extra_info("socket").fileno()
+            await asyncio.sleep(0.05)  # what has been sent goes first
+            with socket.socket(fileno=os.dup(below)) as raw:
+                raw.shutdown(socket.SHUT_WR)
+            await asyncio.Event().wait()
+        visit.close()
+
+    upstream = await serve(tls=server_context(authority, "127.0.0.1"), script=script)
+    proxy = await start(one_route(upstream.origin, tls={"ca": str(ca_file)}))
+    async with await proxy.client() as client:
+        client.send(get())
+        await client.until(b"half")
+        if cut:
+            await client.ended()
+        else:
+            await client.until(b"0\r\n\r\n")
+    line = await proxy.logged()
+
+    assert (None if not cut else "upstream-protocol-error") == line["error"]
+    assert cut == (b"0\r\n\r\n" not in client.received)
