@@ -164,15 +164,22 @@ class Log(Keys):
     format: f.LogFormat = none()
 
 
+class Cors(Keys):
+    """Web pages of other origins that may use the routes."""
+
+    allow_origins: tuple[f.WebOrigin, ...] = ()
+
+
 class Config(Keys):
     """The whole file."""
 
-    later = frozenset({"admin", "cors", "timeouts", "limits", "audit", "clients", "clients_file"})
+    later = frozenset({"admin", "timeouts", "limits", "audit", "clients", "clients_file"})
 
     listen: Listeners = default("localhost:8484")
     insecure_open: f.Switch = default("false")
     allow_hosts: tuple[f.HostPattern, ...] = ()
     trusted_proxies: tuple[f.Cidr, ...] = ()
+    cors: Cors = default({})
     drain: Drain = default({})
     log: Log = default({})
     credentials: dict[f.CredentialName, NamedCredential] = default({})
