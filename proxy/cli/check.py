@@ -42,9 +42,10 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
         click.echo(json.dumps({"ok": False, "problems": str(error).splitlines()}, indent=2))
         sys.exit(WrongConfiguration.exit_code)
     if as_json:
-        click.echo(json.dumps({"ok": good, "routes": routes}, indent=2))
+        shown = {"ok": good, "allow_origins": config.cors.allow_origins, "routes": routes}
+        click.echo(json.dumps(shown, indent=2))
     else:
-        _show(routes)
+        _show(routes, config.cors.allow_origins)
     sys.exit(0 if good else EXIT_FAILURE)
 
 
@@ -91,7 +92,7 @@ async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> bool:
     return all(outcome.good for outcome in outcomes)
 
 
-def _show(routes: list[dict[str, Any]]) -> None:
+def _show(routes: list[dict[str, Any]], origins: tuple[str, ...]) -> None:
     for route in routes:
         click.echo(f"{route['name']} -> {route['upstream']}")
         ways = [way for way in (route["path"], *route["hosts"], *route["listen"]) if way]
@@ -104,6 +105,8 @@ def _show(routes: list[dict[str, Any]]) -> None:
             word = "ok" if answer["ok"] else "FAILED"
             status = "" if answer["status"] is None else f" (status {answer['status']})"
             click.echo(f"  probe       {word}: {answer['detail']}{status}")
+    if origins:
+        click.echo(f"web pages of {', '.join(origins)} may use every route")
     click.echo("the configuration is valid")
 
 

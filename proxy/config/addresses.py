@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
+from proxy.dataplane.cors import fold_origin
 from proxy.upstream.origin import is_loopback
 
 
@@ -146,6 +147,24 @@ def host_pattern(text: str) -> str:
     if "*" in text:
         raise ValueError('must be a host name or "*.suffix"; * stands only at the front')
     return host_name(text)
+
+
+def web_origin(text: str) -> str:
+    """Return the origin of web pages, as browsers send it."""
+    if "*" in text:
+        raise ValueError("must name each origin in full: with * any web page may use the routes")
+    if text == "null":
+        raise ValueError(
+            "must be the origin of a page that a web server serves: null is that of every "
+            "sandboxed page and local file"
+        )
+    origin = fold_origin(text.removesuffix("/"))
+    if origin is None:
+        raise ValueError(
+            "must be scheme://host[:port] without a path, such as https://app.example.org "
+            "(international names in xn-- form)"
+        )
+    return origin
 
 
 def network(text: str) -> Network:

@@ -107,6 +107,7 @@ _SWITCH: Json = {
     "anyOf": [{"enum": [True, False, "true", "false", "on", "off", "yes", "no"]}, REFERENCE]
 }
 _ORIGIN: Json = matching(r"https?://[^/?#@]+/?")
+_WEB_ORIGIN: Json = matching(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@*\s]+/?")
 _HEADER: Json = matching(values.FIELD_NAME)
 
 Switch = Annotated[bool, Reads(values.switch, _SWITCH)]
@@ -153,6 +154,7 @@ Address = Annotated[
 ]
 RouteHost = Annotated[str, Reads(addresses.route_host)]
 HostPattern = Annotated[str, Reads(addresses.host_pattern)]
+WebOrigin = Annotated[str, Reads(addresses.web_origin, _WEB_ORIGIN)]
 Cidr = Annotated[addresses.Network, Reads(addresses.network)]
 UpstreamOrigin = Annotated[Origin, Reads(Origin.parse, _ORIGIN)]
 ServerName = Annotated[str | None, Reads(none_or(addresses.host_name))]

@@ -184,15 +184,22 @@ class Log(Keys):
     format: f.LogFormat = none()
 
 
+class Cors(Keys):
+    """Web pages of other origins that may use the routes."""
+
+    allow_origins: tuple[f.WebOrigin, ...] = ()
+
+
 class Config(Keys):
     """The whole file."""
 
-    later = frozenset({"admin", "cors", "audit", "clients", "clients_file"})
+    later = frozenset({"admin", "audit", "clients", "clients_file"})
 
     listen: Listeners = default("localhost:8484")
     insecure_open: f.Switch = default("false")
     allow_hosts: tuple[f.HostPattern, ...] = ()
     trusted_proxies: tuple[f.Cidr, ...] = ()
+    cors: Cors = default({})
     timeouts: ClientTimeouts = default({})
     limits: ClientLimits = default({})
     drain: Drain = default({})

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _NO_CONTENT: Final = 204
 _VERSION: Final = b"HTTP/1.1 "
-_SANDBOX: Final = b"\r\nContent-Security-Policy: sandbox allow-scripts allow-forms"
 # RFC 9110 8.6 forbids one in 1xx and 204, and a client that believed it would wait.
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[^\r]*", re.IGNORECASE)
+_COOKIES: Final = re.compile(rb"\r\nset-cookie:[^\r]*", re.IGNORECASE)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -26,7 +26,13 @@ def interim_bytes(answer: ResponseHead, mount: Mount) -> bytes:
 
 
 def head_bytes(
-    answer: ResponseHead, mount: Mount, *, chunked: bool, close: bool, sandbox: bool
+    answer: ResponseHead,
+    mount: Mount,
+    *,
+    chunked: bool,
+    close: bool,
+    extra: bytes = b"",
+    foreign: bool = False,
 ) -> bytes:
     """Return a final head for the client.
 
@@ -35,16 +41,17 @@ def head_bytes(
         mount: the route and where references lead.
         chunked: the body will be `framed` in chunks.
         close: the connection ends behind the answer.
-        sandbox: a browser will show it as a page of an origin that other routes share.
+        extra: our own field lines, each behind a CRLF.
+        foreign: it goes to a page of another origin, which sets no cookies for our host.
     """
     block = mount.route.response.relayed(answer, mount.base)
     if answer.status == _NO_CONTENT:
         block = _LENGTH.sub(b"", block)
-    parts = [_VERSION, answer.status_text, block]
+    if foreign:
+        block = _COOKIES.sub(b"", block)
+    parts = [_VERSION, answer.status_text, block, extra]
     if chunked:
         parts.append(b"\r\nTransfer-Encoding: chunked")
-    if sandbox:
-        parts.append(_SANDBOX)
     if close:
         parts.append(b"\r\nConnection: close")
     parts.append(b"\r\n\r\n")

@@ -11,6 +11,7 @@ import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from proxy.dataplane.cors import NO_CORS
 from proxy.dataplane.errors import BadRequest, ForwardDenied, HostDenied, OriginDenied
 from proxy.dataplane.target import parse_authority
 from proxy.upstream.origin import DEFAULT_PORTS
@@ -19,15 +20,18 @@ from proxy.upstream.origin import DEFAULT_PORTS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from proxy.dataplane.cors import Cors, Page
     from proxy.dataplane.model import Named
     from proxy.dataplane.target import Authority
 
 
-_ORIGIN: Final = re.compile(r"(https?)://([^/?#@]+)", re.IGNORECASE)
+# ASCII alone: else "s" would be the long s (U+017F) too, in a scheme without a default port.
+_ORIGIN: Final = re.compile(r"(https?)://([^/?#@]+)", re.IGNORECASE | re.ASCII)
 _LONGEST_HOST: Final = 255
 _REMEMBERED: Final = 256
 """Spellings of our own names that need not be read again."""
 _FOREIGN_SITES: Final = frozenset({"cross-site", "same-site"})
+SANDBOX: Final = b"\r\nContent-Security-Policy: sandbox allow-scripts allow-forms"
 _DOCUMENTS: Final = frozenset({"document", "iframe", "frame", "object", "embed"})
 
 
@@ -37,9 +41,13 @@ class Guard:
     Args:
         hosts: the routes' virtual hosts, lower case.
         allowed: `allow_hosts`: exact names and `*.suffix`.
+        cors: the web pages that may use this proxy.
     """
 
-    def __init__(self, hosts: Iterable[str], allowed: Iterable[str] = ()) -> None:
+    def __init__(
+        self, hosts: Iterable[str], allowed: Iterable[str] = (), cors: Cors = NO_CORS
+    ) -> None:
+        self.cors = cors
         patterns = [name.lower().removesuffix(".") for name in allowed]
         self._names = {
             "localhost",
@@ -121,8 +129,13 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def check_origin(named: Named, authority: Authority | None) -> bool:
-    """Refuse pages of other origins; return whether there is an Origin, and so it is ours.
+def check_origin(named: Named, authority: Authority | None, cors: Cors = NO_CORS) -> Page:
+    """Return the page that a request comes from: none, one of ours, or one that is allowed.
+
+    Args:
+        named: the request's fields.
+        authority: what the client calls us.
+        cors: the pages of other origins that are allowed.
 
     Raises:
         OriginDenied: the request comes from a page that is not ours, or registers a script that
@@ -130,8 +143,9 @@ def check_origin(named: Named, authority: Authority | None) -> bool:
     """
     if "Origin" in named:
         origins = named.getall("Origin")
-        if len(origins) == 1 and _is_ours(origins[0], authority):
-            return True
+        page = _page(origins[0], authority, cors) if len(origins) == 1 else None
+        if page is not None:
+            return page
         raise OriginDenied(
             "Web pages of other origins may not use this proxy.", cause="Origin is not ours"
         )
@@ -139,7 +153,11 @@ def check_origin(named: Named, authority: Authority | None) -> bool:
         raise OriginDenied(
             "Web pages of other origins may not use this proxy.", cause="Sec-Fetch-Site"
         )
-    return False
+    return cors.nobody
+
+
+def _page(origin: str, authority: Authority | None, cors: Cors) -> Page | None:
+    return cors.ours if _is_ours(origin, authority) else cors.foreign(origin)
 
 
 def check_shared_origin(named: Named) -> bool:

@@ -6,9 +6,10 @@ import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from proxy.dataplane.cors import NO_PAGE, is_preflight, preflight_answer
 from proxy.dataplane.errors import InternalFault, Refusal, UpstreamRefused
 from proxy.dataplane.framing import check_framing
-from proxy.dataplane.guard import check_origin, check_shared_origin
+from proxy.dataplane.guard import SANDBOX, check_origin, check_shared_origin
 from proxy.dataplane.outbound import assemble
 from proxy.dataplane.problem import problem
 from proxy.dataplane.record import Record
@@ -24,6 +25,7 @@ from proxy.upstream.errors import UpstreamError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from proxy.dataplane.cors import Page
     from proxy.dataplane.guard import Guard
     from proxy.dataplane.model import Body, Client, Entrance, Head, Peer, Snapshot
     from proxy.dataplane.reserved import Health
@@ -98,19 +100,26 @@ class Handler:
             return
         # Guard: by which name, from which page.
         authority = _admit(snapshot.guard, entrance, target)
-        ours = entrance.guarded and check_origin(head.named, authority)
+        page = _page(snapshot.guard, entrance, head, authority)
+        record.extra, record.foreign = page.lines, page.foreign
+        if page.foreign and is_preflight(head):
+            self._answer_preflight(head, body, page, client, record)
+            return
         # Match.
         mount = snapshot.router.match(entrance, authority.host if authority else "", target.path)
         record.route = route = mount.route
         path = target.path[len(mount.prefix) :] or "/"
-        sandbox = entrance.guarded and mount.base.shared and check_shared_origin(head.named)
+        if entrance.guarded and mount.base.shared and check_shared_origin(head.named):
+            record.extra += SANDBOX
         # Policy, then limits.
         route.policy.check(head.method, path)
         upload = NOTHING
         if head.chunked or head.length:
             upload = upload_of(head, body, limit=route.body_limit, keep=route.replay_buffer)
         # Strip, then inject: the credential comes last.
-        fields, stripped = route.request.fields(head, entrance, peer, ours=ours)
+        fields, stripped = route.request.fields(
+            head, entrance, peer, ours=page.ours, foreign=page.foreign
+        )
         query = target.query
         if query:
             query, parameters = route.request.query(query)
@@ -121,7 +130,7 @@ class Handler:
         record.sent_at = perf_counter()
         exchange = await send(route.pool, request, upload)
         try:
-            await relay(exchange, client, head, mount, record, sandbox=sandbox)
+            await relay(exchange, client, head, mount, record)
         finally:
             record.bytes_in = upload.size
             if upload.complete:
@@ -132,6 +141,14 @@ class Handler:
     def _answer_reserved(self, head: Head, target: Target, client: Client, record: Record) -> None:
         record.quiet = True
         client.write(reserved_answer(head.method, target.path, self._health, close=record.close))
+
+    def _answer_preflight(
+        self, head: Head, body: Body, page: Page, client: Client, record: Record
+    ) -> None:
+        record.close |= not body.ended
+        answer = preflight_answer(head.named, page, close=record.close)
+        record.status = 204
+        client.write(answer)
 
     def _refuse(
         self, refusal: Refusal, head: Head, body: Body, client: Client, record: Record
@@ -145,7 +162,13 @@ class Handler:
             return
         record.status = refusal.status
         client.write(
-            problem(refusal, record.request_id, to_head=head.method == "HEAD", close=record.close)
+            problem(
+                refusal,
+                record.request_id,
+                to_head=head.method == "HEAD",
+                close=record.close,
+                extra=record.extra,
+            )
         )
 
     def refuse_unread(self, refusal: Refusal, head: Head, peer: Peer) -> bytes:
@@ -163,6 +186,10 @@ def _admit(guard: Guard, entrance: Entrance, target: Target) -> Authority | None
     if entrance.authority is None:
         return None  # HTTP/1.0; a browser always sends one
     return guard.admit(entrance.authority, guarded=entrance.guarded)
+
+
+def _page(guard: Guard, entrance: Entrance, head: Head, authority: Authority | None) -> Page:
+    return check_origin(head.named, authority, guard.cors) if entrance.guarded else NO_PAGE
 
 
 def where(error: BaseException) -> str:

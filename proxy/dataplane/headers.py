@@ -84,6 +84,7 @@ _LONGEST_REMEMBERED: Final = 64
 _Name = TypeVar("_Name", str, bytes)
 _Verdict = TypeVar("_Verdict")
 _FORWARDING: Final = frozenset({"forwarded", "x-real-ip"})
+_NOT_OF_A_FOREIGN_PAGE: Final = frozenset({b"origin", b"cookie"})
 _PERSISTENCE: Final = frozenset({b"keep-alive", b"close", b""})
 
 
@@ -198,7 +199,7 @@ class RequestRules:
         return DROP if dropped or forwarding or folded == "host" else KEEP
 
     def fields(
-        self, head: Head, entrance: Entrance, peer: Peer, *, ours: bool
+        self, head: Head, entrance: Entrance, peer: Peer, *, ours: bool, foreign: bool = False
     ) -> tuple[bytes, list[str]]:
         """Return the field lines to send, without the credential, and the names stripped.
 
@@ -207,6 +208,8 @@ class RequestRules:
             entrance: how it came, for `forwarded`.
             peer: from whom, for `forwarded`.
             ours: the request has an Origin, and it is ours: upstream it becomes the upstream's.
+            foreign: it has one of `cors.allow_origins`. The upstream does not know of that page,
+                and the page has no part in what the browser keeps for our host.
         """
         fates = self._fates
         kept: list[Field] = []
@@ -223,13 +226,19 @@ class RequestRules:
         gone = _named_by(named) if named else ()
         if gone:
             kept = [field for field in kept if fold_bytes(field[0]) not in gone]
-        if ours:
-            kept = [(n, self._origin if n.lower() == b"origin" else value) for n, value in kept]
+        if ours or foreign:
+            kept = self._of_a_page(kept, stripped, ours=ours)
         parts = [self._host]
         for name, value in kept:
             parts += (name, b": ", value, b"\r\n")
         parts += (_framing(head), self._told(head, entrance, peer), self._set)
         return b"".join(parts), stripped
+
+    def _of_a_page(self, kept: list[Field], stripped: list[str], *, ours: bool) -> list[Field]:
+        if ours:
+            return [(n, self._origin if n.lower() == b"origin" else value) for n, value in kept]
+        stripped += ["cookie" for name, _ in kept if name.lower() == b"cookie"]
+        return [field for field in kept if field[0].lower() not in _NOT_OF_A_FOREIGN_PAGE]
 
     def _told(self, head: Head, entrance: Entrance, peer: Peer) -> bytes:
         return b"" if self._forwarding is None else self._forwarding.lines(head, entrance, peer)

@@ -1,8 +1,9 @@
 """What may be asked of an upstream: methods, then rules on the decoded path.
 
 Every bypass of such rules that is known plays on two readings of one path: `..`, `//`, `%2f`, `;`,
-case (CVE-2019-9901, CVE-2021-29492, CVE-2021-43557). Dot segments are refused before (target.py);
-here a deny matches if any reading does, an allow only if all do.
+case (CVE-2019-9901, CVE-2021-29492, CVE-2021-43557), or on what a server trims off a name. Dot
+segments are refused before (target.py); here a deny matches if any reading does, an allow only if
+all do.
 """
 
 from __future__ import annotations
@@ -106,19 +107,21 @@ class Policy:
 def readings(path: str) -> tuple[bytes, ...]:
     """Return what servers may take `path` for, folded; mostly that is one thing.
 
-    Encoded slashes and backslashes may be taken for separators or not, and a second decoding may
-    take place behind the first.
+    Encoded slashes and backslashes may be taken for separators or not, a second decoding may take
+    place behind the first, and what nobody sees at the ends of names may be trimmed off.
     """
     raw = path.encode("ascii", "surrogateescape").lower()
     if "%" not in path:
-        return (_fold(raw),)
+        plain = _fold(raw)
+        # Only a dot can be trimmed off what is not encoded.
+        return (plain,) if "." not in path else _with_trimmed({plain})
     twice = changes_twice(path)
     found: set[bytes] = set()
     for text in _stages(raw, twice=twice):
         kept = _decode(text) if twice else text.replace(b"%5c", b"\\")
         slashed = unquote_to_bytes(text) if twice else kept.replace(b"%2f", b"/")
         found |= {kept, slashed, kept.replace(b"\\", b"/"), slashed.replace(b"\\", b"/")}
-    return tuple({_fold(text) for text in found})
+    return _with_trimmed({_fold(text) for text in found})
 
 
 def _stages(raw: bytes, *, twice: bool) -> set[bytes]:
@@ -152,6 +155,59 @@ def _fold(path: bytes) -> bytes:
     if b"//" in bare:
         bare = _SLASHES.sub(b"/", bare)
     return (bare.rstrip(b"/") or b"/").lower()
+
+
+_DOTS: Final = "."
+_BLANKS: Final = "".join(
+    chr(code)
+    for codes in (
+        range(0x21),  # what Java's trim() takes off
+        (0x7F, 0x85, 0xA0, 0xAD, 0x1680, 0x180E, 0x3000, 0xFEFF),
+        range(0x2000, 0x2010),  # spaces, zero-width ones, marks of direction
+        range(0x2028, 0x2030),
+        range(0x205F, 0x2070),
+        (0xDC85, 0xDCA0),  # 0x85 and 0xA0 by themselves: Latin-1
+    )
+    for code in codes
+)
+"""What shows as nothing."""
+_TRIMMABLE: Final = re.compile(rb"[\x00-\x20.\x7f-\xff](?:(?![^/])|(?<![^/].))", re.DOTALL)
+"""A segment's first or last byte that may be trimmed off; one above ASCII may be a letter."""
+
+
+def _with_trimmed(readings: set[bytes]) -> tuple[bytes, ...]:
+    trimmed = [_trimmed(each) for each in readings if _TRIMMABLE.search(each) is not None]
+    return tuple(readings.union(*trimmed)) if trimmed else tuple(readings)
+
+
+def _trimmed(path: bytes) -> set[bytes]:
+    """Return what servers that trim take a folded path for.
+
+    They trim its end or every segment; blanks, or dots too (Windows does); and to a segment of
+    nothing else they leave its name, or nothing. `..%20` may climb behind that.
+    """
+    text = path.decode("utf-8", "surrogateescape")
+    segments = text.split("/")
+    bare = [segment.strip(_BLANKS) for segment in segments]
+    dotless = [segment.rstrip(_BLANKS + _DOTS) for segment in bare]
+    found = {text.rstrip(_BLANKS), text.rstrip(_BLANKS + _DOTS)}
+    if "." in bare or ".." in bare:
+        found.add(_resolved(bare))
+    for trimmed in (bare, dotless):
+        left = [short or long for short, long in zip(trimmed, segments, strict=True)]
+        found |= {"/".join(trimmed), "/".join(left)}
+    return {_fold(each.encode("utf-8", "surrogateescape")) for each in found}
+
+
+def _resolved(segments: Iterable[str]) -> str:
+    """Return the path with its dot segments resolved (RFC 3986 5.2.4)."""
+    left: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            left = left[:-1]
+        elif segment != ".":
+            left.append(segment)
+    return "/" + "/".join(left)
 
 
 _ANY: Final = rb"(?:/[^/]*)*"

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from proxy.dataplane.errors import Refusal
 
 
-def problem(refusal: Refusal, request_id: str, *, to_head: bool, close: bool) -> bytes:
+def problem(
+    refusal: Refusal, request_id: str, *, to_head: bool, close: bool, extra: bytes = b""
+) -> bytes:
     """Return the whole answer to a refused request.
 
     Args:
@@ -20,7 +22,9 @@ def problem(refusal: Refusal, request_id: str, *, to_head: bool, close: bool) ->
         request_id: the one in the log.
         to_head: the request was a HEAD: the document's length, but not the document.
         close: the connection ends behind it.
+        extra: further field lines, each behind a CRLF.
     """
+    told = (b"Proxy-Status", b"keybearer; error=" + refusal.error.encode("ascii"))
     document = orjson.dumps(
         {
             "type": f"urn:keybearer:error:{refusal.code}",
@@ -35,10 +39,7 @@ def problem(refusal: Refusal, request_id: str, *, to_head: bool, close: bool) ->
         refusal.status,
         b"application/problem+json",
         document,
-        fields=(
-            (b"Proxy-Status", b"keybearer; error=" + refusal.error.encode("ascii")),
-            *refusal.fields,
-        ),
+        extra=b"".join(b"\r\n%b: %b" % field for field in (told, *refusal.fields)) + extra,
         to_head=to_head,
         close=close,
     )
@@ -49,7 +50,7 @@ def own_answer(
     content_type: bytes,
     body: bytes,
     *,
-    fields: tuple[tuple[bytes, bytes], ...] = (),
+    extra: bytes = b"",
     to_head: bool = False,
     close: bool = False,
 ) -> bytes:
@@ -61,8 +62,6 @@ def own_answer(
         # A browser must neither guess another type nor keep a refusal.
         b"X-Content-Type-Options: nosniff",
         b"Cache-Control: no-store",
-        *(name + b": " + value for name, value in fields),
     ]
-    if close:
-        lines.append(b"Connection: close")
-    return b"\r\n".join([*lines, b"", b"" if to_head else body])
+    last = b"\r\nConnection: close\r\n\r\n" if close else b"\r\n\r\n"
+    return b"".join((b"\r\n".join(lines), extra, last, b"" if to_head else body))

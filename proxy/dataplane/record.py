@@ -39,6 +39,10 @@ class Record:
     stripped: Sequence[str] = ()
     close = False
     """The connection ends behind the answer."""
+    extra = b""
+    """Field lines that every answer bears, each behind a CRLF, for the page that asks."""
+    foreign = False
+    """That page has another origin, one of `cors.allow_origins`."""
     quiet = False
     """No line: whoever watches over the process asks every few seconds."""
 

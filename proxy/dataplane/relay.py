@@ -22,7 +22,7 @@ _PROXY_AUTHENTICATION_REQUIRED: Final = 407
 
 
 async def relay(
-    exchange: Exchange, client: Client, head: Head, mount: Mount, record: Record, *, sandbox: bool
+    exchange: Exchange, client: Client, head: Head, mount: Mount, record: Record
 ) -> None:
     """Write the answer to the client as it comes; nothing is held back, nothing is changed.
 
@@ -31,8 +31,8 @@ async def relay(
         client: to write to.
         head: the client's.
         mount: the route and where references lead.
-        record: is told the status and the sizes; its `close` ends the connection behind the answer.
-        sandbox: a browser will show it as a page of an origin that other routes share.
+        record: is told the status and the sizes; its `close` ends the connection behind the answer,
+            its `extra` goes on it.
 
     Raises:
         UpstreamError: there is no final head (nothing has been written then), or the body broke
@@ -46,7 +46,14 @@ async def relay(
     chunked = unmeasured and not head.http10
     # Where the request is still coming in, what is left of it stands before the next one.
     record.close |= (unmeasured and not chunked) or not exchange.sent
-    start = head_bytes(answer, mount, chunked=chunked, close=record.close, sandbox=sandbox)
+    start = head_bytes(
+        answer,
+        mount,
+        chunked=chunked,
+        close=record.close,
+        extra=record.extra,
+        foreign=record.foreign,
+    )
     record.status = answer.status
     try:
         await _pass_on(exchange.response, client, start, record, chunked=chunked)

@@ -10,6 +10,7 @@ from proxy.config.errors import ConfigError
 from proxy.config.settle import binding
 from proxy.credentials.fixed import FixedCredential
 from proxy.credentials.sources import SourceError, from_env, from_file
+from proxy.dataplane.cors import Cors
 from proxy.dataplane.guard import Guard
 from proxy.dataplane.headers import Forwarding, RequestRules, ResponseRules, Stripping
 from proxy.dataplane.inject import Injector, Slot
@@ -65,7 +66,9 @@ def provision(config: Config, environ: Mapping[str, str], sweep: Sweep) -> Provi
     if works.problems:
         raise ConfigError(*works.problems)
     guard = Guard(
-        (host for route in routes.values() for host in route.hosts), allowed=config.allow_hosts
+        (host for route in routes.values() for host in route.hosts),
+        allowed=config.allow_hosts,
+        cors=Cors(config.cors.allow_origins),
     )
     return Provisioned(
         Snapshot(Router(routes.values()), guard, routes),

@@ -185,3 +185,16 @@ def test_check_tells_an_upstream_that_is_not_there(tmp_path, monkeypatch):
 
     assert 1 == status
     assert "connection_refused" in out
+
+
+@pytest.mark.parametrize("origins", [["https://App.example", "http://localhost:3000"], []])
+def test_check_tells_which_web_pages_may_use_the_routes(tmp_path, origins):
+    """As they are compared; nothing where there are none."""
+    config = one_route("https://up.example", credential="none")
+    written(tmp_path, config | {"cors": {"allow_origins": origins}})
+    _, out, _ = invoke("check")
+    _, machine, _ = invoke("check", "--json")
+    folded = [origin.lower() for origin in origins]
+
+    assert bool(origins) is (f"web pages of {', '.join(folded)} may use every route" in out)
+    assert folded == json.loads(machine)["allow_origins"]

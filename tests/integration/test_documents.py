@@ -52,6 +52,7 @@ FILE = re.compile(r"`((?:proxy|tests|docs|deploy|benchmarks)/[\w./-]*)`")
 COMMAND = re.compile(r"(?:^\$ |`)keybearer ([^`\n]*)", re.MULTILINE)
 NESTED: dict[str, type[Keys]] = {
     "listen: {address, mode, group, reuse_port}": schema.Listen,
+    "cors": schema.Cors,
     "drain": schema.Drain,
     "log": schema.Log,
     "rules": schema.Rule,

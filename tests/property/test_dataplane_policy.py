@@ -16,12 +16,16 @@ DENIED = "/api/user/access-token"
 DENY = Policy(None, [rule(None, [DENIED], allow=False)])
 ALLOW = Policy(None, [rule(None, [DENIED, "/public/*"], allow=True)])
 
+TRIMMED = st.sampled_from(
+    ["", "", "", "%20", "%0A%09", ".", "%2E.", "%e2%80%8b", "%2520", "%c2%a0."]
+)
 PARAMETERS = st.sampled_from(["", "", ";", ";a=b", "%3bc"])
 SEPARATORS = st.sampled_from(["/", "/", "//", "///", "%2f", "%2F", "%5c", "%252f", "%255C"])
 TOKENS = st.sampled_from(
     [
         *("/", "//", "%2f", "%252f", "%5C", "%255c", ";", ";x", "%3b", "%253B", "api", "user"),
         *("access-token", "API", "%61", "%2561", "pi", "public", "x", "%", "%25", "2f", "/public/"),
+        *("%20", "%09", ".", "%2e", "%e2%80%8b", "%252e", "%c3%a9", "%a0"),
     ]
 )
 PATHS = st.lists(TOKENS, max_size=10).map(lambda tokens: "/" + "".join(tokens))
@@ -46,15 +50,40 @@ def spellings(draw, path):
         return draw(st.sampled_from([*ways, "".join(f"%{ord(c):02x}" for c in f"%{code}")]))
 
     segments = ["".join(map(letter, segment)) for segment in path.split("/")[1:]]
-    text = "".join(draw(SEPARATORS) + segment + draw(PARAMETERS) for segment in segments) + draw(
-        st.sampled_from(["", "/", "//", "%2f", "/;x"])
-    )
+    text = "".join(
+        draw(SEPARATORS) + segment + draw(TRIMMED) + draw(PARAMETERS) for segment in segments
+    ) + draw(st.sampled_from(["", "/", "//", "%2f", "/;x", "/%20", "%20/"]))
     return text if text.startswith("/") else f"/{text}"
+
+
+def trims(blanks, *, everywhere, keeps_empty=False):
+    """Return a server's own way to trim: the path's end, or the ends of every segment."""
+
+    def trim(text):
+        if not everywhere:
+            return re.sub(f"[{blanks}]+$", "", text)
+        parts = [(re.sub(f"[{blanks}]+$", "", part), part) for part in text.split("/")]
+        return "/".join(bare or (part if keeps_empty else "") for bare, part in parts)
+
+    return trim
+
+
+BLANK = "\\s\u200b"
+TRIMMERS = [
+    str,
+    *(trims(chars, everywhere=False) for chars in (BLANK, f"{BLANK}.")),
+    *(
+        trims(chars, everywhere=True, keeps_empty=keeps)
+        for chars in (BLANK, f"{BLANK}.")
+        for keeps in (True, False)
+    ),
+]
 
 
 def servers(path):
     """Yield what servers take a path for: an own, naive model of each kind of them."""
-    for times, slash, backslash, early in product((1, 2), *[(True, False)] * 3):
+    choices = product((1, 2), *[(True, False)] * 3, TRIMMERS)
+    for times, slash, backslash, early, trim in choices:
         text = path.encode()
         for _ in range(times):
             bare = re.sub(rb";[^/]*", b"", text) if early else text
@@ -62,7 +91,8 @@ def servers(path):
         if backslash:
             text = text.replace(b"\\", b"/")
         text = re.sub(rb"/+", b"/", re.sub(rb";[^/]*", b"", text)).rstrip(b"/")
-        yield (text or b"/").lower().decode("latin-1")
+        read = trim(text.lower().decode("utf-8", "surrogateescape"))
+        yield re.sub("/+", "/", read).rstrip("/") or "/"
 
 
 @given(spellings(DENIED))

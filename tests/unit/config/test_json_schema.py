@@ -79,6 +79,7 @@ GOOD = [
     "listen: {address: 'unix:x', mode: 0600}\nroutes: {a: {preset: x, token: {file: f}}}",
     "listen: [localhost:1, {address: 'unix:x'}]\nroutes: {a: {preset: x, token: {file: f}}}",
     "routes: {a: {preset: x, token: {env: N}, limits: {body: 1024}, timeouts: {idle: none}}}",
+    "cors: {allow_origins: ['http://[::1]:80', '${X}']}\nroutes: {a: {preset: x, token: {env: N}}}",
 ]
 
 
@@ -88,6 +89,7 @@ def test_a_good_file_passes(text):
     assert [] == complaints(text)
 
 
+ALLOWED = "$.cors.allow_origins"
 BAD = [
     ("{}", "$"),
     ("routes: {}", "$.routes"),
@@ -106,6 +108,14 @@ BAD = [
     ("routes: {a: {preset: x, token: {env: N}, limits: {body: 1kb}}}", "$.routes.a.limits.body"),
     ("routes: {a: {preset: x, token: {env: N}, echo_guard: off}}", "$.routes.a"),
     ("routes: {A B: {preset: x, token: {env: N}}}", "$.routes"),
+    (
+        "cors: {allow_origins: ['*']}\nroutes: {a: {preset: x, token: {env: N}}}",
+        f"{ALLOWED}[0]",
+    ),
+    (
+        "cors: {allow_origins: [x.org]}\nroutes: {a: {preset: x, token: {env: N}}}",
+        f"{ALLOWED}[0]",
+    ),
     ("admin: off\nroutes: {a: {preset: x, token: {env: N}}}", "$"),
 ]
 

@@ -46,6 +46,10 @@ ACCEPTED = [
     (values.user_name, "", ""),
     (addresses.host_name, "API.Example.org.", "api.example.org"),
     (addresses.host_pattern, "*.example.org", "*.example.org"),
+    (addresses.web_origin, "HTTPS://App.Example.org:443/", "https://app.example.org"),
+    (addresses.web_origin, "http://[0:0::1]:3000", "http://[::1]:3000"),
+    (addresses.web_origin, "http://localhost:80", "http://localhost"),
+    (addresses.web_origin, "chrome-extension://abcdef", "chrome-extension://abcdef"),
     (addresses.network, "10.0.0.0/8", ip_network("10.0.0.0/8")),
     (addresses.network, "::1", ip_network("::1/128")),
 ]
@@ -60,6 +64,19 @@ def test_a_text_is_read(read, text, expected):
 
 
 REFUSED = [
+    (addresses.web_origin, "*"),
+    (addresses.web_origin, "null"),
+    (addresses.web_origin, "https://*.example.org"),
+    (addresses.web_origin, "app.example.org"),
+    (addresses.web_origin, "https://app.example.org/x"),
+    (addresses.web_origin, "https://app.example.org//"),
+    (addresses.web_origin, "https://app.example.org?"),
+    (addresses.web_origin, "https://user@app.example.org"),
+    (addresses.web_origin, "https://app.example.org:0"),
+    (addresses.web_origin, "https://a.example, https://b.example"),
+    (addresses.web_origin, "https://b\xfccher.example"),
+    (addresses.web_origin, "file:///"),
+    (addresses.web_origin, ""),
     (values.switch, "1"),
     (values.switch, ""),
     (values.duration, "5"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.dataplane.cors import NO_CORS, Cors
 from proxy.dataplane.errors import BadRequest, ForwardDenied, HostDenied, OriginDenied
 from proxy.dataplane.guard import Guard, check_origin, check_shared_origin
 from proxy.dataplane.target import Authority, parse_authority
@@ -154,6 +155,7 @@ ORIGINS_FOREIGN = {
     "a user before": ("http://localhost:8484@evil.com", US),
     "two origins": ("http://localhost:8484 http://evil.com", US),
     "an impossible port": ("http://localhost:99999", US),
+    "a scheme with a long s": ("http\u017f://localhost:8484", US),
     "a request without Host": ("http://localhost:8484", None),
 }
 
@@ -163,7 +165,8 @@ def test_our_own_pages_may_come_in(make_head, origin, authority):
     """Host and port equal those of the request; the scheme is not compared."""
     head = make_head((b"origin", origin.encode()), (b"Sec-Fetch-Site", b"cross-site"))
 
-    assert check_origin(head.named, authority) is True
+    assert NO_CORS.ours == check_origin(head.named, authority)
+    assert NO_CORS.ours.ours
 
 
 @pytest.mark.parametrize(("origin", "authority"), ORIGINS_FOREIGN.values(), ids=ORIGINS_FOREIGN)
@@ -185,6 +188,31 @@ def test_two_origins_are_refused_although_one_is_ours(make_head):
         check_origin(make_head(*fields).named, US)
 
 
+APP = "https://app.example"
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", None])
+def test_pages_of_allowed_origins_may_come_in(make_head, site):
+    """Whatever else the browser tells about the site."""
+    fetch = () if site is None else ((b"Sec-Fetch-Site", site.encode()),)
+    page = check_origin(make_head((b"Origin", APP.encode()), *fetch).named, US, Cors([APP]))
+
+    assert (True, False) == (page.foreign, page.ours)
+
+
+def test_our_own_origin_is_ours_although_it_is_allowed(make_head):
+    """It may be in the list for another listener's sake."""
+    head = make_head((b"Origin", b"http://localhost:8484"))
+
+    assert check_origin(head.named, US, Cors(["http://localhost:8484"])).ours
+
+
+def test_two_allowed_origins_are_refused(make_head):
+    """Nobody can say which of them to answer to."""
+    with pytest.raises(OriginDenied):
+        check_origin(make_head(*[(b"Origin", APP.encode())] * 2).named, US, Cors([APP]))
+
+
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 @pytest.mark.parametrize("mode", ["navigate", "no-cors", "cors"])
 def test_foreign_sites_are_refused_without_an_origin(make_head, site, mode):
@@ -200,7 +228,8 @@ def test_tools_and_typed_addresses_may_come_in(make_head, site):
     """They bear no Origin, so there is none to rewrite."""
     fields = () if site is None else ((b"Sec-Fetch-Site", site.encode()),)
 
-    assert check_origin(make_head(*fields).named, US) is False
+    assert NO_CORS.nobody == check_origin(make_head(*fields).named, US)
+    assert not NO_CORS.nobody.ours
 
 
 @pytest.mark.parametrize("destination", ["document", "iframe", "frame", "object", "embed"])

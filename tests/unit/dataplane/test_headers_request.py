@@ -34,9 +34,9 @@ FRAMING = ["Host", "Content-Length", "Transfer-Encoding"]
 PLAIN = RequestRules(UP, Stripping())
 
 
-def sent(rules, head, *, peer=PEER, ours=False):
+def sent(rules, head, *, peer=PEER, ours=False, foreign=False):
     """Return the lines behind Host, and the names stripped."""
-    lines, stripped = rules.fields(head, ENTRANCE, peer, ours=ours)
+    lines, stripped = rules.fields(head, ENTRANCE, peer, ours=ours, foreign=foreign)
     assert lines.startswith(HOST_LINE)
     return lines.removeprefix(HOST_LINE), stripped
 
@@ -154,6 +154,15 @@ def test_an_origin_of_ours_becomes_the_upstreams(make_head):
     lines, _ = sent(PLAIN, head, ours=True)
 
     assert b"A: 1\r\norigin: https://up.example\r\nB: 2\r\n" == lines
+
+
+def test_an_origin_that_is_allowed_stays_here_and_cookies_with_it(make_head):
+    """Also where `cookies: pass` keeps them: a page of ours has left them in the browser."""
+    rules = RequestRules(UP, Stripping(keep=frozenset({"cookie"})))
+    head = make_head((b"A", b"1"), (b"ORIGIN", b"https://app.example"), (b"cookie", b"s=1"))
+
+    assert (b"A: 1\r\n", ["cookie"]) == sent(rules, head, foreign=True)
+    assert b"cookie: s=1\r\n" in sent(rules, head, ours=True)[0]
 
 
 def test_an_origin_by_a_unix_socket_is_untouched(make_head):

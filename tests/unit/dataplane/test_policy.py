@@ -125,6 +125,86 @@ def test_every_spelling_of_a_denied_path_is_denied(path):
     assert not allows(policy, "GET", path)
 
 
+TRIMMED = {
+    "a blank": "%20",
+    "many blanks": "%20%20",
+    "a tab": "%09",
+    "a line feed": "%0a",
+    "a control character": "%1f",
+    "DEL": "%7f",
+    "a dot": ".",
+    "dots": "...",
+    "an encoded dot": "%2e",
+    "a dot encoded twice": "%252e",
+    "a blank encoded twice": "%2520",
+    "dot, blank, dot": ".%20.",
+    "a zero-width space": "%e2%80%8b",
+    "a zero-width space in capitals, and a dot": "%E2%80%8B.",
+    "a byte order mark": "%ef%bb%bf",
+    "a soft hyphen": "%c2%ad",
+    "a no-break space": "%c2%a0",
+    "a no-break space of Latin-1": "%a0",
+    "a blank before parameters": "%20;x",
+    "a blank before a slash": "%20/",
+    "a blank before an encoded slash": "%20%2f",
+    "a blank behind a slash": "/%20",
+    "a segment of dots": "/...",
+}
+
+
+@pytest.mark.parametrize("end", TRIMMED.values(), ids=TRIMMED)
+def test_a_denied_path_is_denied_with_what_a_server_may_trim(end):
+    """At the end of the path, and of each of its segments."""
+    policy = Policy(None, [rule(None, ["/api/user/access-token"], allow=False)])
+
+    assert not allows(policy, "GET", f"/api/user/access-token{end}")
+    assert not allows(policy, "GET", f"/api{end}/user{end}/access-token{end}")
+
+
+TRIMS = {
+    "a blank before a name": ("/app/42", "/app/%2042"),
+    "a zero-width space before a name": ("/app/42", "/app/%e2%80%8b42"),
+    "only the path's end is trimmed": ("/a/*/c", "/a/%20/c%20"),
+    "only the path's end is trimmed, dots elsewhere": ("/v1./c", "/v1./c."),
+    "a blank behind a name that ends in a dot": ("/a.", "/a.%20"),
+    "a segment of blanks falls away": ("/a/c", "/a/%20/c"),
+    "a segment of blanks stays": ("/a/*/c/d", "/a/%20/c%20/d"),
+    "dots that climb when the blank is gone": ("/secret", "/public/..%20/secret"),
+    "a blank before dots that climb": ("/secret", "/public/%09../secret"),
+    "a dot segment when the blank is gone": ("/a./secret", "/a./.%20/secret"),
+    "a name in UTF-8": ("/caf\u00e9", "/caf%c3%a9%20"),
+}
+
+
+@pytest.mark.parametrize(("pattern", "path"), TRIMS.values(), ids=TRIMS)
+def test_every_way_to_trim_is_a_reading(pattern, path):
+    """Enough for a deny, too much for an allow."""
+    deny = Policy(None, [rule(None, [pattern], allow=False)])
+    allow = Policy(None, [rule(None, [pattern], allow=True)])
+
+    assert [False, False] == [allows(each, "GET", path) for each in (deny, allow)]
+
+
+WHOLE = ["/a.b", "/.git", "/a%20b", "/a%e2%80%8bb", "/a..b", "/caf%c3%a0"]
+
+
+@pytest.mark.parametrize("path", WHOLE)
+def test_what_stands_within_a_name_is_not_trimmed(path):
+    """Nor a dot before it, nor half of a letter whose last byte alone would be a blank."""
+    allow = Policy(None, [rule(None, [path], allow=True)])
+
+    assert allows(allow, "GET", path)
+
+
+@pytest.mark.parametrize("part", ["%20", ".", "./", "%20/", "%e2%80%8b", "%20.", "a./", "%20../"])
+@pytest.mark.parametrize("end", ["", "a"])
+def test_a_path_to_trim_costs_no_more_than_its_length(part, end):
+    """Runs of blanks and dots are looked at once; their square would be minutes here."""
+    policy = Policy(None, [rule(None, ["/**/x/**/x/**/z"], allow=False)])
+
+    assert allows(policy, "GET", "/" + part * (256_000 // len(part)) + end)
+
+
 NEIGHBOURS = ["/api/user", "/api/user/access-tokens", "/api/user/access%2btoken", "/api/user/%zz"]
 
 
