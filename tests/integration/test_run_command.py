@@ -30,7 +30,7 @@ async def test_run_says_where_it_listens_and_ends_with_0(upstream, tmp_path, num
     sock = tmp_path / "kb.sock"
     config = one_route(upstream.origin) | {"listen": ["localhost:0", f"unix:{sock}"]}
     written(tmp_path, config)
-    async with ready(cwd=tmp_path, TOKEN="FAKE") as command:
+    async with ready(cwd=tmp_path, TOKEN="FAKE-of-16-or-more") as command:
         async with await command.client() as client:
             answer = await client.ask(get())
         command.process.send_signal(number)
