@@ -32,6 +32,10 @@ class Secret:
         """Return the secret's bytes. Only `dataplane/inject.py` may call this."""
         return self._value
 
+    def __len__(self) -> int:
+        """Return how many characters it has: a short one cannot be told from other text."""
+        return len(self._value)
+
     def __repr__(self) -> str:
         return f"Secret({MASK})"
 

@@ -14,13 +14,16 @@ from proxy.cli.configuration import config_option, load_file
 from proxy.cli.fail import WrongConfiguration
 from proxy.cli.main import EXIT_FAILURE
 from proxy.config.errors import ConfigError
-from proxy.config.settle import binding
+from proxy.config.settle import binding, too_short
 
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from proxy.config.errors import Path as KeyPath
     from proxy.config.schema import Config
+    from proxy.secret import Secret
 
 
 @click.command()
@@ -35,17 +38,25 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
     try:
         config = load_file(file)
         routes = [_route(config, name) for name in config.routes]
-        good = not probe or asyncio.run(_probe_all(config, routes))
+        warnings: Sequence[str] = too_short(config, _written(config))
+        good = True
+        if probe:
+            good, warnings = asyncio.run(_probe_all(config, routes))
     except (ConfigError, WrongConfiguration) as error:
         if not as_json:
             raise WrongConfiguration(str(error)) from error
         click.echo(json.dumps({"ok": False, "problems": str(error).splitlines()}, indent=2))
         sys.exit(WrongConfiguration.exit_code)
     if as_json:
-        shown = {"ok": good, "allow_origins": config.cors.allow_origins, "routes": routes}
-        click.echo(json.dumps(shown, indent=2))
+        told = {
+            "ok": good,
+            "allow_origins": config.cors.allow_origins,
+            "routes": routes,
+            "warnings": list(warnings),
+        }
+        click.echo(json.dumps(told, indent=2))
     else:
-        _show(routes, config.cors.allow_origins)
+        _show(routes, config.cors.allow_origins, warnings)
     sys.exit(0 if good else EXIT_FAILURE)
 
 
@@ -75,7 +86,15 @@ def _source(source: Any) -> str:
             return "value"
 
 
-async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> bool:
+def _written(config: Config) -> dict[KeyPath, Secret]:
+    """Return the secrets that are known without being looked for: those in the file."""
+    bound = [binding(config, name) for name in config.routes]
+    sources = [each for some in bound if some is not None for each in some.sources]
+    return {path: source.value for path, source in sources if source.value is not None}
+
+
+async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> tuple[bool, tuple[str, ...]]:
+    """Ask each upstream; return whether all is well, and what `run` would warn about."""
     from proxy.process.probe import probe  # noqa: PLC0415 -- only a probe needs the data plane
     from proxy.process.provision import provision  # noqa: PLC0415 -- the same
     from proxy.upstream.sweep import Sweep  # noqa: PLC0415 -- the same
@@ -89,10 +108,10 @@ async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> bool:
             "status": outcome.status,
             "detail": outcome.detail,
         }
-    return all(outcome.good for outcome in outcomes)
+    return all(outcome.good for outcome in outcomes), provisioned.warnings
 
 
-def _show(routes: list[dict[str, Any]], origins: tuple[str, ...]) -> None:
+def _show(routes: list[dict[str, Any]], origins: tuple[str, ...], warnings: Sequence[str]) -> None:
     for route in routes:
         click.echo(f"{route['name']} -> {route['upstream']}")
         ways = [way for way in (route["path"], *route["hosts"], *route["listen"]) if way]
@@ -107,6 +126,8 @@ def _show(routes: list[dict[str, Any]], origins: tuple[str, ...]) -> None:
             click.echo(f"  probe       {word}: {answer['detail']}{status}")
     if origins:
         click.echo(f"web pages of {', '.join(origins)} may use every route")
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
     click.echo("the configuration is valid")
 
 

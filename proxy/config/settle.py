@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from proxy.config import presets
 from proxy.config.scheme import Scheme
 from proxy.config.values import folded
+from proxy.dataplane.echo import SHORTEST
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from proxy.config.errors import Path
     from proxy.config.presets import Preset
     from proxy.config.schema import Config, RouteConfig, Strip
     from proxy.config.scheme import NamedCredential, Source
+    from proxy.secret import Secret
     from proxy.upstream.origin import Origin
+
+
+_TOO_SHORT: Final = (
+    f"the secret is under {SHORTEST} characters, too short for echo_guard: "
+    "an answer that shows it passes as it is"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,23 @@ def binding(config: Config, route_name: str) -> Binding | None:
     else:
         sources = tuple(_below(("routes", route_name, "credential"), choice))
     return Binding(None, route.upstream, choice, sources)
+
+
+def too_short(config: Config, secrets: Mapping[Path, Secret]) -> list[str]:
+    """Return a warning for each secret that `echo_guard` is on for, but cannot look for.
+
+    Args:
+        config: settled.
+        secrets: as far as they are known, by the key paths of their sources.
+    """
+    guarded = (name for name, route in config.routes.items() if route.echo_guard)
+    bound = (each for each in (binding(config, name) for name in guarded) if each is not None)
+    paths = dict.fromkeys(path for each in bound for path, _ in each.sources)
+    return [
+        str(config.problem_at(path, _TOO_SHORT))
+        for path in paths
+        if path in secrets and len(secrets[path]) < SHORTEST
+    ]
 
 
 def _below(path: Path, scheme: Scheme | NamedCredential) -> Iterator[tuple[Path, Source]]:

@@ -11,6 +11,7 @@
     inject     the credential, last                        (pure)
     send       one attempt, or two
     relay      the answer, as it comes
+    echo       an injected secret that comes back, masked  (pure)
     problem    our own answers                             (pure)
 
 `model` holds the values that all of them share, `errors` the refusals.

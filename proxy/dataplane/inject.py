@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, assert_never
 from urllib.parse import quote_from_bytes
 
+from proxy.dataplane.echo import SHORTEST, Echo
 from proxy.dataplane.errors import CredentialUnavailable
 
 
@@ -40,10 +41,12 @@ class Injection(NamedTuple):
     Attributes:
         fields: whole header lines.
         query: `name=value` pairs joined by `&`, or "".
+        echo: finds in an answer what was put on; None: nothing that is looked for.
     """
 
     fields: bytes = b""
     query: str = ""
+    echo: Echo | None = None
 
     def __repr__(self) -> str:
         return "Injection(…)"
@@ -55,13 +58,17 @@ class Injector:
     Args:
         credential: None where the configuration says `none`.
         slots: where its secrets go.
+        echo_guard: what it puts on is masked in answers.
     """
 
-    __slots__ = ("_of", "_rendered", "_slots", "credential")
+    __slots__ = ("_echo_guard", "_of", "_rendered", "_slots", "credential")
 
-    def __init__(self, credential: Credential | None, slots: Sequence[Slot]) -> None:
+    def __init__(
+        self, credential: Credential | None, slots: Sequence[Slot], *, echo_guard: bool = True
+    ) -> None:
         self.credential = credential
         self._slots = tuple(slots)
+        self._echo_guard = echo_guard
         self._of: Sequence[Secret] | None = None
         self._rendered = Injection()
 
@@ -81,16 +88,20 @@ class Injector:
                 fields=((b"Retry-After", b"5"),),
             )
         if secrets is not self._of:
-            self._of, self._rendered = secrets, render(self._slots, secrets)
+            rendered = render(self._slots, secrets, echo_guard=self._echo_guard)
+            self._of, self._rendered = secrets, rendered
         return self._rendered
 
 
-def render(slots: Iterable[Slot], secrets: Iterable[Secret]) -> Injection:
-    """Return each secret in its slot."""
+def render(slots: Iterable[Slot], secrets: Iterable[Secret], *, echo_guard: bool) -> Injection:
+    """Return each secret in its slot, and the guard against its echo."""
     lines: list[bytes] = []
     pairs: list[str] = []
+    echoes: list[bytes] = []
     for slot, secret in zip(slots, secrets, strict=True):
         value = _value(slot, secret)
+        if echo_guard and len(secret) >= SHORTEST:
+            echoes += _echoes(slot, value)
         match slot.place:
             case "header":
                 lines.append(b"%b: %b\r\n" % (slot.name, value))
@@ -100,7 +111,14 @@ def render(slots: Iterable[Slot], secrets: Iterable[Secret]) -> Injection:
                 pairs.append(f"{quote_from_bytes(slot.name)}={quote_from_bytes(value, safe='')}")
             case _:
                 assert_never(slot.place)
-    return Injection(b"".join(lines), "&".join(pairs))
+    echo = Echo(echoes) if echoes else None
+    return Injection(b"".join(lines), "&".join(pairs), echo)
+
+
+def _echoes(slot: Slot, value: bytes) -> list[bytes]:
+    """Return what of a slot's value an answer must not show."""
+    secret = value[len(slot.before) : len(value) - len(slot.after)]
+    return [secret, b64encode(value)] if slot.place == "basic" else [secret]
 
 
 def _value(slot: Slot, secret: Secret) -> bytes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 
 if TYPE_CHECKING:
+    from proxy.dataplane.echo import Echo
     from proxy.dataplane.inject import Injection
 
 
@@ -15,10 +16,12 @@ class Outbound(NamedTuple):
     Attributes:
         method: as the client sent it.
         head: request line and fields with the credential, and the empty line.
+        echo: finds the credential in the answer; None: nothing is looked for.
     """
 
     method: str
     head: bytes
+    echo: Echo | None = None
 
     def __repr__(self) -> str:
         return f"<Outbound {self.method}>"  # the head holds the credential
@@ -40,4 +43,4 @@ def assemble(
         query = f"{query}&{injection.query}" if query else injection.query
     target = path if query is None else f"{path}?{query}"
     line = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
-    return Outbound(method, line + fields + injection.fields + b"\r\n")
+    return Outbound(method, line + fields + injection.fields + b"\r\n", injection.echo)

@@ -37,6 +37,8 @@ class Record:
     bytes_in = 0
     bytes_out = 0
     stripped: Sequence[str] = ()
+    echo_masked = 0
+    """How often the answer showed what was injected."""
     close = False
     """The connection ends behind the answer."""
     extra = b""
@@ -85,6 +87,7 @@ class Record:
                 "credential": None if credential is None else credential.name,
                 "credential_state": None if credential is None else credential.state,
                 "stripped": self.stripped,
+                **({"echo_masked": self.echo_masked} if self.echo_masked else {}),
             }
         )
 

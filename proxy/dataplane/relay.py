@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.answer import framed, head_bytes, interim_bytes
+from proxy.dataplane.echo import readable
 from proxy.upstream.errors import ProtocolViolation
 
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.model import Client, Head, Mount
     from proxy.dataplane.record import Record
     from proxy.dataplane.send import Exchange
-    from proxy.upstream.response import Response, ResponseHead
+    from proxy.upstream.response import ResponseHead
 
 
 _CONTINUE: Final = 100
@@ -24,7 +25,9 @@ _PROXY_AUTHENTICATION_REQUIRED: Final = 407
 async def relay(
     exchange: Exchange, client: Client, head: Head, mount: Mount, record: Record
 ) -> None:
-    """Write the answer to the client as it comes; nothing is held back, nothing is changed.
+    """Write the answer to the client as it comes; nothing is held back.
+
+    Nothing of the body is changed but a secret that comes back (`echo`).
 
     Args:
         exchange: whose answer has begun.
@@ -40,7 +43,7 @@ async def relay(
     """
     answer = exchange.head
     if answer.status < _FIRST_FINAL or answer.status == _PROXY_AUTHENTICATION_REQUIRED:
-        answer = await _final_head(exchange, client, head, mount)
+        answer = await _final_head(exchange, client, head, mount, record)
     record.answered_at = perf_counter()
     unmeasured = not answer.bodiless and answer.length is None
     chunked = unmeasured and not head.http10
@@ -56,7 +59,7 @@ async def relay(
     )
     record.status = answer.status
     try:
-        await _pass_on(exchange.response, client, start, record, chunked=chunked)
+        await _pass_on(exchange, answer, client, start, record, chunked=chunked)
     except Exception:
         # Only a reset tells an HTTP/1.0 client that the end is not the end.
         client.abort(reset=unmeasured and not chunked)
@@ -64,27 +67,42 @@ async def relay(
 
 
 async def _pass_on(
-    response: Response, client: Client, start: bytes, record: Record, *, chunked: bool
+    exchange: Exchange,
+    answer: ResponseHead,
+    client: Client,
+    start: bytes,
+    record: Record,
+    *,
+    chunked: bool,
 ) -> None:
     """Write the head and the body's pieces, the first of them with the head."""
+    response, echo = exchange.response, exchange.echo
+    if echo is not None and not response.complete and not readable(answer):
+        start, echo = echo.mask(start, record), None
     piece = response.take()
     while True:
         ended = response.complete
         record.bytes_out += len(piece)
-        client.write(start + framed(piece, chunked=chunked, ended=ended))
+        data = start + framed(piece, chunked=chunked, ended=ended)
+        if echo is not None and echo.suspects(data):
+            data = echo.mask_answer(answer, data, len(start), record)
+        client.write(data)
         if ended:
             return
         await client.drain()
         piece, start = await response.read(), b""
 
 
-async def _final_head(exchange: Exchange, client: Client, head: Head, mount: Mount) -> ResponseHead:
+async def _final_head(
+    exchange: Exchange, client: Client, head: Head, mount: Mount, record: Record
+) -> ResponseHead:
     answer = exchange.head
     while answer.status < _FIRST_FINAL:
         # An HTTP/1.0 client takes none, and a 100 that nobody asked for confuses some.
         asked = answer.status != _CONTINUE or "Expect" in head.named
         if asked and not head.http10:
-            client.write(interim_bytes(answer, mount))
+            data, echo = interim_bytes(answer, mount), exchange.echo
+            client.write(data if echo is None else echo.mask(data, record))
         answer = await exchange.response.head()
     if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
         raise ProtocolViolation("407: the upstream takes itself for a proxy")

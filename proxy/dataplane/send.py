@@ -8,6 +8,7 @@ from proxy.upstream.errors import Dropped
 
 
 if TYPE_CHECKING:
+    from proxy.dataplane.echo import Echo
     from proxy.dataplane.outbound import Outbound
     from proxy.dataplane.upload import Upload
     from proxy.upstream.connection import Connection
@@ -30,12 +31,14 @@ class Exchange:
         upload: carries the rest of the body.
 
     Attributes:
+        echo: masks in the answer what this request has shown the upstream; set by `send`.
         response: the answer.
         head: its first head, an informational one perhaps; set by `send`.
     """
 
-    __slots__ = ("_connection", "_pool", "_upload", "head", "response")
+    __slots__ = ("_connection", "_pool", "_upload", "echo", "head", "response")
 
+    echo: Echo | None
     head: ResponseHead
 
     def __init__(
@@ -98,6 +101,7 @@ async def send(pool: Pool, request: Outbound, upload: Upload) -> Exchange:
             connection, kept = None, False
             opening = request.head + upload.at_hand()
         else:
+            exchange.echo = request.echo
             return exchange
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.config.errors import ConfigError
-from proxy.config.settle import binding
+from proxy.config.settle import binding, too_short
 from proxy.credentials.fixed import FixedCredential
 from proxy.credentials.sources import SourceError, from_env, from_file
 from proxy.dataplane.cors import Cors
@@ -74,7 +74,7 @@ def provision(config: Config, environ: Mapping[str, str], sweep: Sweep) -> Provi
         Snapshot(Router(routes.values()), guard, routes),
         tuple(works.credentials.values()),
         tuple(works.pools.values()),
-        tuple(works.warnings),
+        (*works.warnings, *too_short(config, works.secrets)),
     )
 
 
@@ -86,6 +86,7 @@ class _Works:
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.credentials: dict[str, FixedCredential] = {}
+        self.secrets: dict[KeyPath, Secret] = {}
         self.pools: dict[object, Pool] = {}
         self._environ = environ
         self._sweep = sweep
@@ -103,7 +104,7 @@ class _Works:
             ),
             request=self._request_rules(config, bound),
             response=ResponseRules(cookies_pass=config.cookies == "pass"),
-            injector=self._injector(name, bound),
+            injector=self._injector(name, bound, echo_guard=config.echo_guard),
             body_limit=config.limits.body,
             replay_buffer=config.replay_buffer,
         )
@@ -151,10 +152,11 @@ class _Works:
             forwarding=Forwarding(self.config.trusted_proxies) if config.forwarded else None,
         )
 
-    def _injector(self, name: str, bound: Binding | None) -> Injector:
+    def _injector(self, name: str, bound: Binding | None, *, echo_guard: bool) -> Injector:
         if bound is None:
             return Injector(None, ())
-        return Injector(self._credential(name, bound), tuple(slots(bound.scheme)))
+        credential, places = self._credential(name, bound), tuple(slots(bound.scheme))
+        return Injector(credential, places, echo_guard=echo_guard)
 
     def _credential(self, route: str, bound: Binding) -> FixedCredential:
         # A route's own credential is called after it; the slash keeps it apart from named ones.
@@ -170,13 +172,16 @@ class _Works:
 
     def _secret(self, path: KeyPath, source: Source) -> Secret | None:
         try:
-            return self._read(path, source)
+            secret = self._read(path, source)
         except SourceError as error:
             if source.required:
                 self._problem((*path, source.kind), str(error))
             else:
                 self.warnings.append(f"{error}; its routes answer 503")
             return None
+        if secret is not None:
+            self.secrets[path] = secret
+        return secret
 
     def _read(self, path: KeyPath, source: Source) -> Secret | None:
         if source.env is not None:

@@ -33,7 +33,7 @@ async def test_run_says_where_it_listens_and_ends_with_0(upstream, tmp_path, num
         "limits": {"connections": 100},  # fewer than the system has descriptors for
     }
     written(tmp_path, config)
-    async with ready(cwd=tmp_path, TOKEN="FAKE") as command:
+    async with ready(cwd=tmp_path, TOKEN="FAKE-of-16-or-more") as command:
         async with await command.client() as client:
             answer = await client.ask(get())
         command.process.send_signal(number)

@@ -48,6 +48,11 @@ def test_a_secret_is_one_line(text, value):
     assert value == Secret(text).reveal()
 
 
+def test_its_length_is_told():
+    """The guard against echoes needs no more to know that a secret is too short for it."""
+    assert 6 == len(Secret("s3cret\n"))
+
+
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
 def test_anything_else_is_refused_without_being_told(text):
     """Neither by the exception nor by those behind it."""

@@ -75,6 +75,7 @@ def test_uncommenting_reaches_the_keys():
 GOOD = [
     "routes: {a: {preset: microreact, token: {env: N}}}",
     "routes: {a: {upstream: 'http://x', credential: none, path: false, forwarded: off}}",
+    "routes: {a: {preset: x, token: {env: N}, echo_guard: on}}",
     "routes: {a: {upstream: '${URL}', credential: {bearer: {value: 12345}}}}",
     "listen: {address: 'unix:x', mode: 0600}\nroutes: {a: {preset: x, token: {file: f}}}",
     "listen: [localhost:1, {address: 'unix:x'}]\nroutes: {a: {preset: x, token: {file: f}}}",
@@ -106,7 +107,8 @@ BAD = [
     ("routes: {a: {preset: x, token: {env: N}, cookies: maybe}}", "$.routes.a.cookies"),
     ("routes: {a: {preset: x, token: {env: N}, methods: GET}}", "$.routes.a.methods"),
     ("routes: {a: {preset: x, token: {env: N}, limits: {body: 1kb}}}", "$.routes.a.limits.body"),
-    ("routes: {a: {preset: x, token: {env: N}, echo_guard: off}}", "$.routes.a"),
+    ("routes: {a: {preset: x, token: {env: N}, echo_guard: maybe}}", "$.routes.a.echo_guard"),
+    ("routes: {a: {preset: x, token: {env: N}, forward: off}}", "$.routes.a"),
     ("routes: {A B: {preset: x, token: {env: N}}}", "$.routes"),
     (
         "cors: {allow_origins: ['*']}\nroutes: {a: {preset: x, token: {env: N}}}",

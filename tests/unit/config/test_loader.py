@@ -72,12 +72,13 @@ def test_two_lines_are_enough(read):
         route.hosts,
         route.listen,
     )
-    assert (None, (), "strip", {}, False, 65536, None) == (
+    assert (None, (), "strip", {}, False, True, 65536, None) == (
         route.methods,
         route.rules,
         route.cookies,
         route.set_headers,
         route.forwarded,
+        route.echo_guard,
         route.replay_buffer,
         route.limits.body,
     )
@@ -124,6 +125,7 @@ routes:
     cookies: pass
     set_headers: {X-Version: 2023-06-16}
     forwarded: true
+    echo_guard: off
     replay_buffer: 1MiB
     limits: {body: 128MB}
     timeouts: {connect: 1s, response: none, idle: 90s, pool_idle: 0s}
@@ -161,9 +163,10 @@ routes:
         route.strip.keep,
         route.cookies,
     )
-    assert ({"X-Version": "2023-06-16"}, True, 1024**2, 128_000_000) == (
+    assert ({"X-Version": "2023-06-16"}, True, False, 1024**2, 128_000_000) == (
         route.set_headers,
         route.forwarded,
+        route.echo_guard,
         route.replay_buffer,
         route.limits.body,
     )

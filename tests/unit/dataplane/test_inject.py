@@ -48,12 +48,12 @@ def injector(*slots, secret=CANARY):
 )
 def test_headers_are_put_on(slot, line):
     """As the scheme says."""
-    assert (line + b"\r\n", "") == tuple(injector(slot, secret="s3cret").inject())
+    assert (line + b"\r\n", "", None) == tuple(injector(slot, secret="s3cret").inject())
 
 
 def test_bytes_of_a_secret_arrive_unchanged():
     """Latin-1 is what a header carries; in a query everything is encoded."""
-    fields, query = injector(BEARER, Slot("basic", b"A", b"u:"), QUERY).inject()
+    fields, query, _ = injector(BEARER, Slot("basic", b"A", b"u:"), QUERY).inject()
 
     bearer, basic, _ = fields.split(b"\r\n")
     assert b"Authorization: Bearer " + CANARY.encode("latin-1") == bearer
@@ -63,7 +63,10 @@ def test_bytes_of_a_secret_arrive_unchanged():
 
 def test_no_credential_adds_nothing():
     """`credential: none`, written out."""
-    assert ((b"", ""), None) == (tuple(Injector(None, ()).inject()), Injector(None, ()).credential)
+    assert ((b"", "", None), None) == (
+        tuple(Injector(None, ()).inject()),
+        Injector(None, ()).credential,
+    )
 
 
 def test_an_unavailable_credential_refuses():
@@ -136,4 +139,4 @@ def test_the_head_is_put_together(query, injected, line):
     """Request line, the client's fields, the credential, the empty line."""
     outbound = assemble("GET", "/a", query, b"Host: h\r\n", Injection(b"K: s\r\n", injected))
 
-    assert ("GET", line + b"\r\nHost: h\r\nK: s\r\n\r\n") == tuple(outbound)
+    assert ("GET", line + b"\r\nHost: h\r\nK: s\r\n\r\n", None) == tuple(outbound)
