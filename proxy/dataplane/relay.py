@@ -62,7 +62,7 @@ async def _pass_on(
     """Write the head and the body's pieces, the first of them with the head."""
     piece = response.take()
     while True:
-        ended = response.complete
+        ended = response.taken
         record.bytes_out += len(piece)
         client.write(start + framed(piece, chunked=chunked, ended=ended))
         if ended:
