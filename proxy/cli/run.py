@@ -17,7 +17,7 @@ from proxy.config.addresses import TcpAddress, serves
 from proxy.config.errors import ConfigError
 from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
-from proxy.process.loop import calm_gc, new_loop
+from proxy.process.loop import calm_gc, new_loop, tell_faults
 from proxy.process.service import Service
 
 
@@ -119,6 +119,7 @@ def serve(config: Config) -> int:
 async def _serve(config: Config, log: Log) -> None:
     stop, now = asyncio.Event(), asyncio.Event()
     _on_signals(stop, now)
+    tell_faults(asyncio.get_running_loop(), log)
     async with await Service.start(config, os.environ, log) as service:
         calm_gc()
         announce(service)

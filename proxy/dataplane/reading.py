@@ -121,7 +121,8 @@ class Reading(RequestHandler):
         try:
             return end_of_head(self._pending, self._limits)
         except Refusal as refusal:
-            self._unreadable(refusal)
+            # Its traceback would keep the bytes for as long as the client lingers.
+            self._unreadable(refusal.with_traceback(None))
             return 0
 
     def _hold_back(self) -> None:

@@ -1,10 +1,17 @@
-"""The event loop, uvloop's where it exists, and the garbage collector's pace."""
+"""The event loop, uvloop's where it exists, its faults, and the garbage collector's pace."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from proxy.dataplane.handler import where
+
+
+if TYPE_CHECKING:
+    from proxy.observe.log import Log
 
 
 GC_PACE: Final = (10_000, 20, 50)
@@ -26,3 +33,29 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+_VALUES: Final = re.compile(r" ?(?:<|\((?!\)))")
+"""Where a message begins to show values, `callback f(value)`; they may be a request's."""
+
+TOLD_AGAIN_S: Final = 10.0
+"""Without descriptors asyncio tells of up to 1,024 faults a second."""
+
+
+def tell_faults(loop: asyncio.AbstractEventLoop, log: Log) -> None:
+    """Have what the loop cannot hand to anybody logged, the same not again at once.
+
+    Else it would stand on stderr as text between the lines of the log, with what was in hand.
+    """
+    told: dict[str, float] = {}
+
+    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        what = _VALUES.split(str(context.get("message")), 1)[0]
+        if loop.time() - told.get(what, float("-inf")) < TOLD_AGAIN_S:
+            return
+        told[what] = loop.time()
+        error = context.get("exception")
+        cause = None if error is None else where(error)
+        log.events.error("loop_fault", detail=what, cause=cause)
+
+    loop.set_exception_handler(tell)

@@ -168,6 +168,14 @@ class Response:
         self._pieces = []
         return b"".join(pieces)
 
+    @property
+    def taken(self) -> bool:
+        """The message is complete, and all of it has been taken.
+
+        Not the same as `complete`: uvloop reads on before the task runs that was given a piece.
+        """
+        return self.complete and not self._pieces
+
     def _wake(self) -> None:
         """Give the task that waits what it waits for, if it has come."""
         head = self._awaits_head

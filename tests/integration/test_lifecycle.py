@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.integration.rig.proxy import get, one_route, request
+from proxy.process.loop import tell_faults
+from tests.integration.rig.proxy import LogCapture, get, one_route, request
 from tests.integration.rig.raw import Client
 from tests.integration.rig.upstream import OK
 
@@ -142,3 +143,21 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_end(serve, start
 
     assert 0 == proxy.service.connections
     assert "requests_do_not_end" not in [line["event"] for line in proxy.log.lines]
+
+
+async def test_a_fault_that_belongs_to_nobody_is_one_line_without_values():
+    """On stderr it would be text, and quote what was in hand; asyncio tells some by the hundred."""
+    log = LogCapture()
+    loop = asyncio.get_running_loop()
+    tell_faults(loop, log.log)
+    for _ in range(100):
+        loop.call_exception_handler(
+            {"message": "in callback f(b'FAKE-value')", "exception": ValueError("FAKE-value")}
+        )
+        loop.call_exception_handler({"message": "socket.accept() out of system resource"})
+
+    shown = [(line["event"], line["detail"], line["cause"]) for line in log.lines]
+    assert [
+        ("loop_fault", "in callback f", "ValueError"),
+        ("loop_fault", "socket.accept() out of system resource", None),
+    ] == shown

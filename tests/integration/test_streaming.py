@@ -132,6 +132,22 @@ async def test_a_client_that_asks_and_does_not_read_is_not_answered_for_ever(ser
     assert 700 == len(upstream.requests)
 
 
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_the_last_of_several_reads_is_passed_on(serve, start, framing):
+    """The loop reads several times before the relay runs: the end may be there and not be taken."""
+    body = b"".join(b"%15d\n" % number for number in range(160_000))
+    told = b"Content-Length: %d\r\n\r\n" % len(body)
+    data = body
+    if framing == "chunked":
+        told, data = _CHUNKED + b"\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    upstream = await serve(b"HTTP/1.1 200 OK\r\n" + told + data)
+    proxy = await start(one_route(upstream.origin))
+    async with await proxy.client() as client:
+        got = [(await client.ask(get())).body for _ in range(10)]
+
+    assert [body] * 10 == got
+
+
 async def test_an_event_is_passed_on_before_the_next_one_is_made(serve, start):
     """In lock-step: event n + 1 is sent only after the client has confirmed n."""
     confirmed: asyncio.Queue[int] = asyncio.Queue()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import faulthandler
 
 import pytest
+import uvloop
 
 from tests.e2e.rig.command import keybearer, running
 from tests.e2e.rig.tools import prepared
@@ -16,7 +18,7 @@ from tests.soak.rig.upstream import upstream
 def tools():
     """Fail at once, and say what to install, if a tool is missing."""
     keybearer()
-    with prepared():
+    with prepared("slowhttptest"):
         yield
 
 
@@ -38,3 +40,10 @@ def start(tmp_path):
             return stack.enter_context(running(tmp_path, config))
 
         yield start
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Run the proxy on uvloop and on asyncio's own loop, where it is not the command."""
+    if "command" in item.name:
+        return {"asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}

@@ -23,7 +23,7 @@ daemon off;
 master_process off;
 pid {directory}/nginx.pid;
 error_log stderr notice;
-events {{ worker_connections 256; }}
+events {{ worker_connections 4096; }}
 http {{
   access_log off;
   client_body_temp_path {directory}/body;
@@ -39,6 +39,7 @@ http {{
     listen 127.0.0.1:{port};
     root {directory}/www;
     autoindex on;
+    location /taken/ {{ proxy_pass http://127.0.0.1:{port}/; }}
   }}
 }}
 """
@@ -54,7 +55,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def nginx(directory: Path) -> Iterator[str]:
-    """Serve `directory`/www; yield the origin."""
+    """Serve `directory`/www; yield the origin. Bodies sent to `/taken/` are read to their end."""
     port = free_port()
     config = directory / "nginx.conf"
     config.write_text(CONFIG.format(directory=directory, port=port))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-PACKAGES: Final = {"curl": "curl", "nginx": "nginx-light"}
+PACKAGES: Final = {"curl": "curl", "nginx": "nginx-light", "slowhttptest": "slowhttptest"}
 
 
 def tool(name: str) -> str:
@@ -29,9 +29,13 @@ def tool(name: str) -> str:
 
 
 @contextlib.contextmanager
-def prepared() -> Iterator[None]:
-    """Fail if a tool is missing; let every client of the tests call loopback itself."""
-    for name in PACKAGES:
+def prepared(*more: str) -> Iterator[None]:
+    """Fail if a tool is missing; let every client of the tests call loopback itself.
+
+    Args:
+        more: tools beside curl and nginx.
+    """
+    for name in ("curl", "nginx", *more):
         tool(name)
     foreign = [name for name in os.environ if name.lower().endswith("_proxy")]
     with pytest.MonkeyPatch.context() as patch:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _EVERY_S: Final = 0.01
+_SETTLES_S: Final = 15.0
 
 
 def rss(pid: int) -> int:
@@ -27,6 +33,14 @@ def cpu_s(pid: int) -> float:
 def open_files(pid: int) -> int:
     """Return how many file descriptors a process has."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def settled(condition: Callable[[], object], what: str, limit_s: float = _SETTLES_S) -> None:
+    """Wait until something about another process holds, which rings no bell."""
+    ends = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < ends, f"waited {limit_s} s in vain for {what}"
+        time.sleep(_EVERY_S)
 
 
 def processes_in(directory: Path) -> list[int]:

@@ -264,6 +264,18 @@ async def test_what_had_come_before_a_failure_is_read_first(make_response):
         await response.read()
 
 
+async def test_what_comes_before_the_reader_runs_is_not_lost(make_response):
+    """A loop reads on while the task that was given a piece has yet to run."""
+    response = make_response()
+    response.feed(FIVE)
+    piece = response.read()
+    response.feed(b"he")
+    response.feed(b"llo")
+
+    assert (b"he", True, False) == (await piece, response.complete, response.taken)
+    assert (b"llo", True) == (await response.read(), response.taken)
+
+
 async def test_an_end_behind_a_failure_completes_nothing(make_response):
     """The limit had struck; the FIN that follows is its consequence."""
     response = make_response(OK + b"\r\nhel")
