@@ -14,6 +14,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from aiohttp.http import RawRequestMessage
+
 from proxy.dataplane.errors import BodyTimeout, HeadTimeout, Overloaded
 from proxy.dataplane.model import Head, Peer
 from proxy.dataplane.reading import Reading, Unreadable
@@ -22,11 +24,9 @@ from proxy.dataplane.router import RESERVED
 
 
 if TYPE_CHECKING:
-    from aiohttp.http import RawRequestMessage
     from aiohttp.streams import StreamReader
     from aiohttp.web_server import Server
 
-    from proxy.dataplane.errors import Refusal
     from proxy.dataplane.front import Front
     from proxy.dataplane.model import Entrance
 
@@ -61,7 +61,7 @@ class ClientConnection(Reading):
     """One client's connection."""
 
     __slots__ = (
-        "_budget_s", "_came", "_deaf_for", "_entrance", "_front", "_waits_for", "_wire",
+        "_budget_s", "_came", "_entrance", "_front", "_waits_for", "_wire",
         "crowded", "deadline", "peer",
     )  # fmt: skip
 
@@ -71,7 +71,6 @@ class ClientConnection(Reading):
         super().__init__(front.limits, server, loop)
         self._front = front
         self._entrance = entrance
-        self._deaf_for: int | None = None
         self._budget_s = 0.0
         self._came = 0
         self._waits_for = _NOTHING
@@ -91,10 +90,8 @@ class ClientConnection(Reading):
                 await self._waiter
                 self._waiter = None
             message, payload = self._next_message()
-            refusal = self._refused(message)
-            if refusal is not None:
-                self._refuse(refusal)
-                await self._linger()
+            unusual = self.crowded or not isinstance(message, RawRequestMessage)
+            if unusual and await self._refused(message):
                 break
             request = ClientRequest(message, payload, self)
             self._current_request = cast("Any", request)
@@ -132,20 +129,20 @@ class ClientConnection(Reading):
         self._budget_s = self._front.limits.body_s or 0.0
         return message, payload
 
-    def _refused(self, message: RawRequestMessage | Unreadable) -> Refusal | None:
-        if isinstance(message, Unreadable):
-            return message.refusal
-        asks_health = self._entrance.kind == "shared" and message.path.startswith(RESERVED)
-        if self.crowded and not asks_health:
-            return Overloaded("Too many connections are open; try again later.", fields=_LATER)
-        return None
-
-    def _refuse(self, refusal: Refusal) -> None:
+    async def _refused(self, message: RawRequestMessage | Unreadable) -> bool:
         """Answer what is not handed on; nothing of it is quoted."""
+        if isinstance(message, Unreadable):
+            refusal = message.refusal
+        elif self._entrance.kind == "shared" and message.path.startswith(RESERVED):
+            return False  # whoever watches over the process is told how it is
+        else:
+            refusal = Overloaded("Too many connections are open; try again later.", fields=_LATER)
         head = Head("-", "-", (1, 1), (), cast("Any", {}), None, chunked=False, keep_alive=False)
         answer = self._front.handler.refuse_unread(refusal, head, self.peer)
         if self.transport is not None:
             self.transport.write(answer)
+        await self._linger()
+        return True
 
     async def _linger(self) -> None:
         """Half-close; read and drop until the client has read the answer and leaves."""
@@ -215,16 +212,10 @@ class ClientConnection(Reading):
     def log_exception(self, *_: Any, **__: Any) -> None:
         """Log nothing here: the handler tells its own faults, and aiohttp's text quotes bytes."""
 
-    def data_received(self, data: bytes) -> None:
-        """Read, or drop what nobody will read any more."""
-        if self._deaf_for is None:
-            super().data_received(data)
-            if self._pending and self._waits_for == _NEXT:
-                self._wait_for(_HEAD)
-            return
-        self._deaf_for -= len(data)
-        if self._deaf_for < 0:
-            self.force_close()
+    def held_back(self) -> None:
+        """Begin the time of a head that has begun behind an answered request."""
+        if self._waits_for == _NEXT:
+            self._wait_for(_HEAD)
 
     # The limits.
 

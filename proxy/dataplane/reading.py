@@ -44,7 +44,16 @@ class Unreadable(NamedTuple):
 class Reading(RequestHandler):
     """The reading half of a client's connection: fills the queue of requests and their bodies."""
 
-    __slots__ = ("_last", "_left", "_limits", "_newest", "_pending", "_tail", "_upgrading")
+    __slots__ = (
+        "_deaf_for",
+        "_last",
+        "_left",
+        "_limits",
+        "_newest",
+        "_pending",
+        "_tail",
+        "_upgrading",
+    )
 
     def __init__(
         self, limits: ClientLimits, server: Server, loop: asyncio.AbstractEventLoop
@@ -70,6 +79,8 @@ class Reading(RequestHandler):
         """Its last bytes, where the end of the chunks may have begun."""
         self._last = False
         """No further head is read."""
+        self._deaf_for: int | None = None
+        """So many bytes may still come, and are dropped: nobody will answer them."""
         self._upgrading = False
         """Because the last one asks for an upgrade."""
 
@@ -78,6 +89,9 @@ class Reading(RequestHandler):
 
         aiohttp calls this without data where it reads on after a pause.
         """
+        if self._deaf_for is not None:
+            self._drop(data)
+            return
         if self._force_close or self._parser is None:
             return
         if not data:
@@ -91,6 +105,16 @@ class Reading(RequestHandler):
             piece, self._pending = self._pending[:size], self._pending[size:]
             self._feed(piece)
             pieces += 1
+        if self._pending:
+            self.held_back()
+
+    def held_back(self) -> None:
+        """Take note that what has come is not all that has to."""
+
+    def _drop(self, data: bytes) -> None:
+        self._deaf_for = (self._deaf_for or 0) - len(data)
+        if self._deaf_for < 0:
+            self.force_close()
 
     def _next_size(self, *, bulk: bool) -> int:
         """Return how much of what is pending is parsed next; 0: nothing yet, or nothing more."""

@@ -112,11 +112,17 @@ def _printable(value: Any) -> str:
 
 def request_ids(prefix: str) -> Callable[[], str]:
     """Return a source of identifiers: the process's random prefix and a count."""
+    # Formatting a number costs as much as judging a request: only every 256th is formatted.
+    low = [f"{each:02x}" for each in range(256)]
+    high = f"{prefix}0000"
     count = 0
 
     def next_id() -> str:
-        nonlocal count
+        nonlocal count, high
         count += 1
-        return f"{prefix}{count:06x}"
+        last = count & 255
+        if not last:
+            high = f"{prefix}{count >> 8:04x}"
+        return high + low[last]
 
     return next_id

@@ -22,8 +22,9 @@ MAX_HEAD_SIZE: Final = 512 * 1024
 """Bytes of one answer's head with the 1xx before it. llhttp has no limit; nginx stops at 4 to
 8 KiB, HAProxy and Node at 16: this refuses only what no client would take either."""
 
-HIGH_WATER: Final = 256 * 1024
-"""Bytes of body held before the upstream is read no more: about one read of asyncio's."""
+HIGH_WATER: Final = 64 * 1024
+"""Bytes of body held before the upstream is read no more. What waits for a slow reader is about
+three times that: here, in the one read beyond it, and in the client's transport."""
 
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200

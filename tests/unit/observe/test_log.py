@@ -156,3 +156,11 @@ def test_request_ids_are_a_prefix_and_a_count():
     next_id, other = request_ids("ab"), request_ids("cd")
 
     assert ["ab000001", "ab000002", "cd000001"] == [next_id(), next_id(), other()]
+
+
+def test_request_ids_are_counted_on():
+    """Also where the count outgrows its six digits."""
+    next_id = request_ids("")
+    ids = [next_id() for _ in range(70_000)]
+
+    assert [f"{each:06x}" for each in range(1, 70_001)] == ids
