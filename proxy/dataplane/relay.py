@@ -81,7 +81,7 @@ async def _pass_on(
         start, echo = echo.mask(start, record), None
     piece = response.take()
     while True:
-        ended = response.complete
+        ended = response.exhausted
         record.bytes_out += len(piece)
         data = start + framed(piece, chunked=chunked, ended=ended)
         if echo is not None and echo.suspects(data):

@@ -168,6 +168,14 @@ class Response:
         self._pieces = []
         return b"".join(pieces)
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether the message has ended and all of its body has been taken.
+
+        More may have come, the end too, since the pieces were that a `read` has returned.
+        """
+        return self.complete and not self._pieces
+
     def _wake(self) -> None:
         """Give the task that waits what it waits for, if it has come."""
         head = self._awaits_head

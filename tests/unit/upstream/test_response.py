@@ -298,6 +298,17 @@ async def test_waits_are_woken(make_response):
     assert (200, b"hello") == (status, await body)
 
 
+async def test_what_comes_before_a_reader_runs_is_not_lost(make_response):
+    """uvloop reads a socket until it is empty: the end may come with the piece that wakes."""
+    response = make_response(FIVE)
+    waiting = response.read()
+    response.feed(b"hel")
+    response.feed(b"lo")
+
+    assert (b"hel", False) == (await waiting, response.exhausted)
+    assert (b"lo", True) == (await response.read(), response.exhausted)
+
+
 async def test_a_slow_reader_holds_the_upstream(make_response, flow):
     """Once, and until what has come is taken."""
     response = make_response(OK + b"\r\n", b"x" * HIGH_WATER)
