@@ -299,7 +299,7 @@ async def test_waits_are_woken(make_response):
 
 
 async def test_what_comes_before_a_reader_runs_is_not_lost(make_response):
-    """uvloop reads a socket until it is empty: the end may come with the piece that wakes."""
+    """A loop may read a socket until it is empty: the end comes behind the piece that wakes."""
     response = make_response(FIVE)
     waiting = response.read()
     response.feed(b"hel")
