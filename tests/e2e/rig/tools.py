@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-PACKAGES: Final = {"curl": "curl", "nginx": "nginx-light"}
+PACKAGES: Final = {"curl": "curl", "nginx": "nginx-light", "node": "nodejs"}
 
 
 def tool(name: str) -> str:
