@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import select
+import socket
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from proxy.upstream.errors import Dropped, ResponseTimeout
 from proxy.upstream.response import Response
@@ -14,6 +15,10 @@ from proxy.upstream.response import Response
 
 if TYPE_CHECKING:
     from proxy.upstream.sweep import Sweep
+
+
+_RESETS: Final = (BrokenPipeError, ConnectionResetError)
+_REST_SIZE: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +230,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what waits."""
-        self._transport = None
+        transport, self._transport = self._transport, None
+        if isinstance(exc, _RESETS) and self.response is not None and transport is not None:
+            _feed_rest(transport, self.response)
         self.deadline = None
         self._sweep.discard(self)
         response = self.response
@@ -252,3 +259,20 @@ class Connection(asyncio.Protocol):
             drained.set_exception(Dropped("the upstream closed during the upload", unanswered=True))
         else:
             drained.set_result(None)
+
+
+def _feed_rest(transport: asyncio.Transport, response: Response) -> None:
+    """Feed what the kernel still holds of an answer.
+
+    A server that refuses an upload answers and closes, which resets the connection. A loop that
+    meets the reset when it writes reads no more. Below TLS nothing can be read here.
+    """
+    if transport.get_extra_info("ssl_object") is not None:
+        return
+    fd = transport.get_extra_info("socket").fileno()
+    with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as rest:
+        try:
+            while data := rest.recv(_REST_SIZE, socket.MSG_DONTWAIT):
+                response.feed(data)
+        except OSError:
+            pass  # all is read, and the reset is what is left

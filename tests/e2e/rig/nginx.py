@@ -10,11 +10,14 @@ from typing import IO, TYPE_CHECKING, Final, cast
 import pytest
 
 from tests.e2e.rig.tools import tool
+from tests.e2e.rig.watched import watching
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.e2e.rig.watched import Watched
 
 
 # One process, and notices on stderr: nginx tells its version when it has begun to listen.
@@ -35,13 +38,23 @@ http {{
   gzip on;
   gzip_types text/plain;
   gzip_vary on;
+  log_format seen escape=json '{{"line":"$request_method $request_uri","status":"$status",'
+    '"authorization":"$http_authorization","fields":"$http_access_token $http_cookie '
+    '$http_x_api_key $http_proxy_authorization $http_transfer_encoding $content_length"}}';
+  {http}
   server {{
     listen 127.0.0.1:{port};
     root {directory}/www;
-    autoindex on;
-    location /taken/ {{ proxy_pass http://127.0.0.1:{port}/; }}
+    {server}
   }}
 }}
+"""
+FILES: Final = """\
+autoindex on;
+    location /taken/ {
+      rewrite ^/taken(/.*)$ $1 break;
+      proxy_pass http://127.0.0.1:$server_port;  # so that a body is read to its end
+    }
 """
 _LISTENS: Final = "[notice]"
 
@@ -54,25 +67,41 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def nginx(directory: Path) -> Iterator[str]:
-    """Serve `directory`/www; yield the origin. Bodies sent to `/taken/` are read to their end."""
+def nginx(directory: Path, server: str = FILES, http: str = "") -> Iterator[str]:
+    """Serve `directory`/www; yield the origin.
+
+    Args:
+        directory: where it writes what it must.
+        server: directives of its one server.
+        http: those around it.
+    """
+    with watched_nginx(directory, server, http) as watched:
+        yield f"http://127.0.0.1:{watched.port}"
+
+
+@contextlib.contextmanager
+def watched_nginx(directory: Path, server: str, http: str = "") -> Iterator[Watched]:
+    """Do the same, but yield the server with its log.
+
+    It tells requests where `access_log /dev/stderr seen;` is said.
+    """
     port = free_port()
     config = directory / "nginx.conf"
-    config.write_text(CONFIG.format(directory=directory, port=port))
+    config.write_text(CONFIG.format(directory=directory, port=port, server=server, http=http))
     command = [tool("nginx"), "-p", str(directory), "-e", "stderr", "-c", str(config)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    with process:
-        try:
-            _until_it_listens(process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(10)
+
+    def ready(log: IO[str]) -> int:
+        _until_it_listens(log)
+        return port
+
+    with watching(process, cast("IO[str]", process.stderr), ready) as watched:
+        yield watched
 
 
-def _until_it_listens(process: subprocess.Popen[str]) -> None:
+def _until_it_listens(log: IO[str]) -> None:
     said = ""
-    for line in cast("IO[str]", process.stderr):
+    for line in log:
         said += line
         if _LISTENS in line and "nginx/" in line:
             return

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-PACKAGES: Final = {"curl": "curl", "nginx": "nginx-light", "slowhttptest": "slowhttptest"}
+PACKAGES: Final = {
+    "curl": "curl",
+    "nginx": "nginx-light",
+    "node": "nodejs",
+    "slowhttptest": "slowhttptest",
+}
 
 
 def tool(name: str) -> str:

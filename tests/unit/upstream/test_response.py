@@ -310,6 +310,17 @@ async def test_waits_are_woken(make_response):
     assert (200, b"hello") == (status, await body)
 
 
+async def test_what_comes_before_a_reader_runs_is_not_lost(make_response):
+    """A loop may read a socket until it is empty: the end comes behind the piece that wakes."""
+    response = make_response(FIVE)
+    waiting = response.read()
+    response.feed(b"hel")
+    response.feed(b"lo")
+
+    assert (b"hel", False) == (await waiting, response.taken)
+    assert (b"lo", True) == (await response.read(), response.taken)
+
+
 async def test_a_slow_reader_holds_the_upstream(make_response, flow):
     """Once, and until what has come is taken."""
     response = make_response(OK + b"\r\n", b"x" * HIGH_WATER)

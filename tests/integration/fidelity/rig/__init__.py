@@ -1,0 +1,1 @@
+"""What the comparisons stand on: shapes of requests, what the contract makes of them, a client."""
