@@ -7,15 +7,13 @@ What it leans on is pinned by `tests/integration/test_front_assumptions.py`. Wha
   reading it. Ours hands the request on, and answers are bytes.
 - Its error pages, which quote the request.
 - `data_received`: behind a malformed chunk aiohttp never wakes the body's reader.
-- Behind a declined `Upgrade` it may drop bytes and read on in their middle: such a connection is
-  closed behind the answer.
+- Behind an `Upgrade` it drops bytes and reads on in their middle, unless it is to `websocket`:
+  such a connection is closed behind the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from aiohttp.http import RawRequestMessage
@@ -30,6 +28,7 @@ from proxy.dataplane.errors import (
     TargetTooLarge,
 )
 from proxy.dataplane.model import Head, Peer
+from proxy.dataplane.tunnel import reset_at_close
 
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     )
     from proxy.dataplane.handler import Handler
     from proxy.dataplane.model import Entrance
+    from proxy.dataplane.tunnel import End
 
 
 MAX_TARGET: Final = 16 * 1024
@@ -55,7 +55,6 @@ LINGER_SIZE: Final = 1024 * 1024
 """What a client still sends after a refusal is read and dropped for so long and so much: closing
 on it would reset the connection, and the client might lose the answer (RFC 9112 9.6)."""
 
-_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds: close() sends RST
 _BROKEN_BODY: Final = "The chunks of the body are malformed."
 
 
@@ -113,7 +112,7 @@ class Front:
 class ClientConnection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_deaf_for", "_entrance", "_front", "_newest", "_wire", "peer")
+    __slots__ = ("_deaf_for", "_entrance", "_front", "_heir", "_newest", "_wire", "peer")
 
     def __init__(
         self, front: Front, server: Server, entrance: Entrance, loop: asyncio.AbstractEventLoop
@@ -131,6 +130,7 @@ class ClientConnection(RequestHandler):
         self._front = front
         self._entrance = entrance
         self._deaf_for: int | None = None
+        self._heir: End | None = None
         self._newest: StreamReader | None = None
         self._wire: asyncio.Transport | None = None
         self.peer = Peer("unix")
@@ -153,7 +153,7 @@ class ClientConnection(RequestHandler):
                 request.head(), request, self._entered(message), self.peer, request
             )
             self._current_request = None
-            if not payload.is_eof():
+            if not payload.is_eof() or (self._upgraded and self._left_unread()):
                 await self._linger()
                 break
             if not keep or self._force_close:
@@ -162,8 +162,7 @@ class ClientConnection(RequestHandler):
                 # Else the answers of a client that asks and does not read would pile up here.
                 await self._drain_helper()
             self._await_next()
-        if self.transport is not None:
-            self.transport.close()
+        self._leave()
 
     def _next_message(self) -> tuple[Any, StreamReader]:
         message, payload = self._messages.popleft()
@@ -198,6 +197,43 @@ class ClientConnection(RequestHandler):
         # The client's leaving cancels this.
         await asyncio.sleep(LINGER_S)
 
+    def _leave(self) -> None:
+        """Close. What was handed over is closed already, which only its heir was told."""
+        if self._heir is not None:
+            self.connection_lost(None)
+        elif self.transport is not None:
+            self.transport.close()
+
+    def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
+        """Give the transport away, for good, with what has come behind the request."""
+        early, self._message_tail = self._message_tail, b""
+        if self.transport is not None:
+            self._heir = heir
+            self.transport.set_protocol(heir)
+        return self.transport, early
+
+    @property
+    def keeps_tail(self) -> bool:
+        """What comes behind the newest head is kept as it is: it asks for a WebSocket."""
+        return self._upgraded
+
+    @property
+    def lost_tail(self) -> bool:
+        """Something may have come behind a head that asks for an upgrade: HTTP is not read on."""
+        return not self._upgraded or bool(self._message_tail)
+
+    def _left_unread(self) -> bool:
+        """Read HTTP again behind a declined upgrade, unless something has come there.
+
+        It may have been meant for the other protocol, so it is not taken for a request.
+        """
+        if self._messages or self._parser is None:
+            return False
+        if not self._message_tail:
+            self._parser.set_upgraded(False)
+            self._upgraded = False
+        return self._upgraded
+
     def _entered(self, message: RawRequestMessage) -> Entrance:
         """Return how a request came in; mostly as the one before it."""
         authority = message.headers.get("Host")
@@ -228,11 +264,14 @@ class ClientConnection(RequestHandler):
 
     def abort(self) -> None:
         """Break the connection off, also one that is closing but whose client does not read."""
+        if self._heir is not None:
+            self._heir.abort()
+            return
         if self._wire is None:
             return
         if self._current_request is not None:
             # To an HTTP/1.0 client FIN would be the end of the answer that is broken off.
-            _reset_at_close(self._wire)
+            reset_at_close(self._wire)
         self._wire.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -300,6 +339,7 @@ class ClientRequest:
         """Return the head as the data plane knows it."""
         message = self._message
         chunked = bool(message.chunked)
+        upgrade = bool(message.upgrade)
         length = None if chunked else message.headers.get("Content-Length")
         return Head(
             message.method,
@@ -309,8 +349,9 @@ class ClientRequest:
             message.headers,
             None if length is None else int(length),
             chunked,
-            # Behind a declined upgrade aiohttp may drop bytes and read on in the middle.
-            not (message.should_close or message.upgrade),
+            # Behind an upgrade to anything else aiohttp drops bytes and reads on in the middle.
+            not (message.should_close or (upgrade and self._connection.lost_tail)),
+            upgrade and self._connection.keeps_tail,
         )
 
     # The body.
@@ -362,20 +403,19 @@ class ClientRequest:
         """
         transport = self._connection.transport
         if reset and transport is not None:
-            _reset_at_close(transport)
+            reset_at_close(transport)
             transport.abort()
         self._connection.force_close()
+
+    def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
+        """Give the connection away, for good, with what has come behind the request."""
+        return self._connection.hand_over(heir)
 
     # What aiohttp calls.
 
     def _cancel(self, exc: BaseException) -> None:
         """Fail the reader of the body: the client has left."""
         self._payload.set_exception(exc)
-
-
-def _reset_at_close(transport: asyncio.Transport) -> None:
-    raw = transport.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
 def _refusal(error: BaseException) -> Refusal:

@@ -43,6 +43,8 @@ def test_the_c_parser_is_there():
         "_keepalive_handle",
         "_current_request",
         "_request_count",
+        "_upgraded",
+        "_message_tail",
         "_resume_reading_if_drained",
         "_process_keepalive",
         "force_close",
@@ -173,6 +175,29 @@ async def test_an_upgrade_is_told(connection, name):
     message, _ = ours._messages[-1]
 
     assert message.upgrade
+
+
+async def test_what_comes_behind_an_upgrade_to_websocket_is_kept(connection):
+    """In the same bytes and later ones, until HTTP is read on."""
+    ours, _ = connection
+    ours.data_received(get("/", "Upgrade: websocket", "Connection: upgrade") + b"one ")
+    ours.data_received(b"two")
+    kept, ours._message_tail = ours._message_tail, b""
+    ours._parser.set_upgraded(False)
+    ours._upgraded = False
+    ours.data_received(get("/behind"))
+
+    assert (b"one two", ["/", "/behind"]) == (kept, [message.path for message, _ in ours._messages])
+
+
+async def test_what_comes_behind_another_upgrade_is_lost(connection):
+    """Why such a connection is closed, and no other protocol tunnelled: it is read on in HTTP."""
+    ours, _ = connection
+    ours.data_received(get("/", "Upgrade: h2c", "Connection: upgrade") + b"one ")
+    ours.data_received(get("/behind"))
+
+    assert (False, b"") == (ours._upgraded, ours._message_tail)
+    assert ["/", "/behind"] == [message.path for message, _ in ours._messages]
 
 
 async def test_a_connection_is_not_idle_while_its_request_is_taken_up(connection, upstream):

@@ -124,6 +124,7 @@ routes:
     cookies: pass
     set_headers: {X-Version: 2023-06-16}
     forwarded: true
+    upgrade: [WebSocket]
     replay_buffer: 1MiB
     limits: {body: 128MB}
     timeouts: {connect: 1s, response: none, idle: 90s, pool_idle: 0s}
@@ -161,9 +162,10 @@ routes:
         route.strip.keep,
         route.cookies,
     )
-    assert ({"X-Version": "2023-06-16"}, True, 1024**2, 128_000_000) == (
+    assert ({"X-Version": "2023-06-16"}, True, ("websocket",), 1024**2, 128_000_000) == (
         route.set_headers,
         route.forwarded,
+        route.upgrade,
         route.replay_buffer,
         route.limits.body,
     )
