@@ -86,7 +86,12 @@ class Tunnel:
             await self._done
         finally:
             self._sweep.discard(self)
-            self.client.abort()
+            self.abort()
+
+    def abort(self) -> None:
+        """Break both ends off."""
+        self.client.reset()
+        self.upstream.reset()
 
     # What the ends call.
 
@@ -119,7 +124,7 @@ class Tunnel:
         elif self._left() < self._unsent:
             self._close_within()
         else:
-            self.client.abort()
+            self.abort()
 
     def _close_within(self) -> None:
         self._closing = True
@@ -228,9 +233,9 @@ class End(asyncio.Protocol):
             self._transport.abort()
 
     def abort(self) -> None:
-        """Break the tunnel off, at both ends."""
-        self.reset()
-        self.peer.reset()
+        """Break the tunnel off, at both ends: the proxy stops."""
+        self._tunnel.cause = self._tunnel.cause or "the proxy stopped"
+        self._tunnel.abort()
 
     @property
     def can_half_close(self) -> bool:

@@ -501,10 +501,8 @@ async def test_a_tunnel_lasts_through_a_drain_and_ends_with_it(start, upstream):
         await visit.gone(1)
         await draining
 
-    assert (101, 11) == (
-        (await proxy.logged())["status"],
-        proxy.log.requests[0]["bytes_in"],
-    )
+    line = await proxy.logged()
+    assert (101, 11, "the proxy stopped") == (line["status"], line["bytes_in"], line["cause"])
     events = [line["event"] for line in proxy.log.lines]
     assert "drain_timeout" in events
     assert "requests_do_not_end" not in events
