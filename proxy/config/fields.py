@@ -161,6 +161,7 @@ ServerName = Annotated[str | None, Reads(none_or(addresses.host_name))]
 
 Action = Annotated[Literal["allow", "deny"], words("allow", "deny")]
 Cookies = Annotated[Literal["strip", "pass"], words("strip", "pass")]
+Upgrade = Annotated[str, Reads(values.upgrade, matching(values.UPGRADE))]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"], words("debug", "info", "warning", "error")
 ]

@@ -127,7 +127,7 @@ class RouteConfig(Keys):
     """One route. After loading, `settle` has filled in what the preset and the name give."""
 
     model_config = ConfigDict(json_schema_extra=_what_a_route_needs)
-    later = frozenset({"forward", "upgrade"})
+    later = frozenset({"forward"})
 
     preset: f.PresetName = default("none")
     upstream: f.UpstreamOrigin
@@ -145,6 +145,7 @@ class RouteConfig(Keys):
     set_headers: SetHeaders = default({})
     forwarded: f.Switch = default("false")
     echo_guard: f.Switch = default("true")
+    upgrade: tuple[f.Upgrade, ...] = default(["websocket"])
     replay_buffer: f.Size = default("64KiB")
     limits: Limits = default({})
     timeouts: Timeouts = default({})

@@ -19,6 +19,7 @@ DURATION: Final = r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?:ms|s|m|h|d)"
 SMALLEST_HEAD: Final = 1024
 SIZE: Final = r"[0-9]{1,15}(?:B|kB|MB|GB|KiB|MiB|GiB)?"
 MODE: Final = r"(?:0o?)?[0-7]{3}"
+UPGRADE: Final = "[Ww][Ee][Bb][Ss][Oo][Cc][Kk][Ee][Tt]"
 PATH: Final = r"(?:/[A-Za-z0-9._~!$&'()*+,=:@-]+)+"
 
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -223,6 +224,13 @@ def method(text: str) -> str:
     if text in {"TRACE", "CONNECT"}:
         raise ValueError("TRACE and CONNECT never pass a route; leave them away")
     return text
+
+
+def upgrade(text: str) -> str:
+    """Return the name of a protocol that can be tunnelled, in lower case."""
+    if re.fullmatch(UPGRADE, text) is None:
+        raise ValueError("must be websocket; no other protocol is tunnelled yet")
+    return text.lower()
 
 
 def mount_path(text: str) -> str | None:

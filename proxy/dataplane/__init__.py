@@ -9,9 +9,11 @@
     headers    strip: what goes upstream, what comes back  (pure)
     rewrite    references that must stay on the proxy      (pure)
     inject     the credential, last                        (pure)
+    upgrade    is another protocol asked for               (pure)
     send       one attempt, or two
     relay      the answer, as it comes
     echo       an injected secret that comes back, masked  (pure)
+    tunnel     what comes behind a 101
     problem    our own answers                             (pure)
 
 `model` holds the values that all of them share, `errors` the refusals.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from proxy.dataplane.outbound import switching
+
 
 if TYPE_CHECKING:
     from proxy.dataplane.model import Mount
@@ -23,6 +25,12 @@ def interim_bytes(answer: ResponseHead, mount: Mount) -> bytes:
     """Return an informational head (1xx) for the client."""
     block = _LENGTH.sub(b"", mount.route.response.relayed(answer, mount.base))
     return b"".join((_VERSION, answer.status_text, block, b"\r\n\r\n"))
+
+
+def switch_bytes(answer: ResponseHead, mount: Mount, protocol: str, extra: bytes = b"") -> bytes:
+    """Return a 101 for the client, with `extra`: behind it comes another protocol."""
+    block = _LENGTH.sub(b"", mount.route.response.relayed(answer, mount.base)) + extra
+    return b"".join((_VERSION, answer.status_text, block, b"\r\n", switching(protocol), b"\r\n"))
 
 
 def head_bytes(

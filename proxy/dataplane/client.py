@@ -2,16 +2,13 @@
 
 aiohttp's own `start` makes a task, a writer and a response object a request, which cost as much as
 reading it; its error pages quote the request. Ours hands the request on, and answers are bytes. One
-sweep over all deadlines stands in for its timers. Behind a declined `Upgrade` aiohttp may drop
-bytes and read on in their middle: such a connection is closed behind the answer.
+sweep over all deadlines stands in for its timers.
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
-import socket
-import struct
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp.http import RawRequestMessage
@@ -21,6 +18,7 @@ from proxy.dataplane.model import Head, Peer
 from proxy.dataplane.reading import Reading, Unreadable
 from proxy.dataplane.request import ClientRequest
 from proxy.dataplane.router import RESERVED
+from proxy.dataplane.tunnel import reset_at_close
 
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 
     from proxy.dataplane.front import Front
     from proxy.dataplane.model import Entrance
+    from proxy.dataplane.tunnel import End
 
 
 LINGER_S: Final = 2.0
@@ -43,7 +42,6 @@ let a client drip, one for the whole body would end large ones."""
 HELD_S: Final = 0.5
 """How often a connection that is not read is asked whether its client is still there."""
 
-_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds: close() sends RST
 _GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 _LATER: Final = ((b"Retry-After", b"5"),)
@@ -61,7 +59,7 @@ class ClientConnection(Reading):
     """One client's connection."""
 
     __slots__ = (
-        "_budget_s", "_came", "_entrance", "_front", "_waits_for", "_wire",
+        "_budget_s", "_came", "_entrance", "_front", "_heir", "_waits_for", "_wire",
         "crowded", "deadline", "peer",
     )  # fmt: skip
 
@@ -71,6 +69,8 @@ class ClientConnection(Reading):
         super().__init__(front.limits, server, loop)
         self._front = front
         self._entrance = entrance
+        self._heir: End | None = None
+        """Has the transport, and is told what becomes of it."""
         self._budget_s = 0.0
         self._came = 0
         self._waits_for = _NOTHING
@@ -99,7 +99,7 @@ class ClientConnection(Reading):
                 request.head(), request, self._entered(message), self.peer, request
             )
             self._current_request = None
-            if not payload.is_eof():
+            if not payload.is_eof() or self._left_unread():
                 await self._linger()
                 break
             if not (keep and self._may_go_on()):
@@ -110,12 +110,41 @@ class ClientConnection(Reading):
             self._wait_for(_HEAD if self._pending else _NEXT)
         self._finish()
 
+    def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
+        """Give the transport away, for good, with what has come behind the request."""
+        early, self._pending = self._pending, b""
+        self._wait_for(_NOTHING)
+        if self.transport is not None:
+            self._heir = heir
+            self.transport.set_protocol(heir)
+            if self._buffer_paused:
+                self._resume_reading_for_buffer()
+        return self.transport, early
+
+    def _left_unread(self) -> bool:
+        """Read HTTP again behind a declined upgrade, unless something has come there.
+
+        It may have been meant for the other protocol, so it is not taken for a request.
+        """
+        newest = self._upgrading and not self._messages
+        if not newest or self._heir is not None or self._parser is None:
+            return False
+        if not self._pending:
+            self._parser.set_upgraded(False)
+            self._upgrading = self._last = False
+        return self._upgrading
+
     def _may_go_on(self) -> bool:
         return not self._force_close and (not self._last or bool(self._messages))
 
     def _finish(self) -> None:
-        """Close once all is written, if the client reads it in time."""
-        if self.transport is not None:
+        """Close once all is written, if the client reads it in time.
+
+        What was handed over is closed already, which only its heir was told.
+        """
+        if self._heir is not None:
+            self.connection_lost(None)
+        elif self.transport is not None:
             self.transport.close()
         self._await_reader()
 
@@ -191,6 +220,9 @@ class ClientConnection(Reading):
 
     def abort(self) -> None:
         """Break the connection off, also one that is closing but whose client does not read."""
+        if self._heir is not None:
+            self._heir.abort()
+            return
         if self._wire is None:
             return
         if self._current_request is not None:
@@ -201,8 +233,7 @@ class ClientConnection(Reading):
     def reset_at_close(self) -> None:
         """Have the connection end with RST, for where FIN would be the end of an answer."""
         if self._wire is not None:
-            raw = self._wire.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            reset_at_close(self._wire)
 
     def force_close(self) -> None:
         """Close once what has been written is sent, if the client reads it in time."""

@@ -18,6 +18,7 @@ from proxy.dataplane.reserved import reserved_answer
 from proxy.dataplane.router import RESERVED
 from proxy.dataplane.send import send
 from proxy.dataplane.target import parse_target
+from proxy.dataplane.upgrade import wanted
 from proxy.dataplane.upload import NOTHING, upload_of
 from proxy.upstream.errors import UpstreamError
 
@@ -125,14 +126,16 @@ class Handler:
             query, parameters = route.request.query(query)
             stripped += parameters
         record.stripped = stripped
-        request = assemble(head.method, path, query, fields, route.injector.inject())
+        upgrade = wanted(head, route.upgrade) if head.upgrade else None
+        injection = route.injector.inject()
+        request = assemble(head.method, path, query, fields, injection, upgrade)
         # Send, relay.
         record.sent_at = perf_counter()
         exchange = await send(route.pool, request, upload)
         try:
             await relay(exchange, client, head, mount, record)
         finally:
-            record.bytes_in = upload.size
+            record.bytes_in += upload.size
             if upload.complete:
                 exchange.release()
             else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping, Sequence
 
     from proxy.dataplane.guard import Guard
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.policy import Policy
     from proxy.dataplane.rewrite import Base
     from proxy.dataplane.router import Router
+    from proxy.dataplane.tunnel import End
     from proxy.secret import Secret
     from proxy.upstream.pool import Pool
 
@@ -69,6 +71,7 @@ class Head(NamedTuple):
         length: of the body as the parser has read it; None if it is chunked or not told.
         chunked: the body is in chunks.
         keep_alive: the client may send another request on the connection.
+        upgrade: another protocol is asked for; what comes behind the head is kept for it.
     """
 
     method: str
@@ -79,6 +82,7 @@ class Head(NamedTuple):
     length: int | None
     chunked: bool
     keep_alive: bool
+    upgrade: bool = False
 
     @property
     def http10(self) -> bool:
@@ -120,6 +124,17 @@ class Client(Protocol):
 
     def abort(self, *, reset: bool) -> None:
         """Break the connection, so that the answer cannot be taken for a whole one."""
+        ...
+
+    def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
+        """Give the connection away, for good.
+
+        Args:
+            heir: is told of all that happens on it from now on.
+
+        Returns:
+            its transport, None if the client has left, and what has come behind the request.
+        """
         ...
 
 
@@ -169,6 +184,7 @@ class Route:
         injector: puts the credential on.
         body_limit: bytes of a request's body, or None.
         replay_buffer: bytes of a request's body that are kept for a second attempt.
+        upgrade: protocols that are tunnelled, in lower case.
     """
 
     name: str
@@ -181,6 +197,7 @@ class Route:
     injector: Injector
     body_limit: int | None
     replay_buffer: int
+    upgrade: frozenset[str] = frozenset()
 
     @property
     def credential(self) -> Credential | None:

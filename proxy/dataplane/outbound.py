@@ -17,18 +17,25 @@ class Outbound(NamedTuple):
         method: as the client sent it.
         head: request line and fields with the credential, and the empty line.
         echo: finds the credential in the answer; None: nothing is looked for.
+        upgrade: the protocol that is asked for, or None.
     """
 
     method: str
     head: bytes
     echo: Echo | None = None
+    upgrade: str | None = None
 
     def __repr__(self) -> str:
         return f"<Outbound {self.method}>"  # the head holds the credential
 
 
 def assemble(
-    method: str, path: str, query: str | None, fields: bytes, injection: Injection
+    method: str,
+    path: str,
+    query: str | None,
+    fields: bytes,
+    injection: Injection,
+    upgrade: str | None = None,
 ) -> Outbound:
     """Put the head together: the path byte for byte, the credential last.
 
@@ -38,9 +45,18 @@ def assemble(
         query: without credentials; None for no `?`.
         fields: lines, framing included.
         injection: the credential.
+        upgrade: the protocol to ask for, or None.
     """
     if injection.query:
         query = f"{query}&{injection.query}" if query else injection.query
     target = path if query is None else f"{path}?{query}"
     line = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
-    return Outbound(method, line + fields + injection.fields + b"\r\n", injection.echo)
+    if upgrade is not None:
+        fields += switching(upgrade)
+    head = line + fields + injection.fields + b"\r\n"
+    return Outbound(method, head, injection.echo, upgrade)
+
+
+def switching(protocol: str) -> bytes:
+    """Return the field lines that ask for a protocol, or agree to it (RFC 9110 7.8)."""
+    return b"Connection: Upgrade\r\nUpgrade: " + protocol.encode("ascii") + b"\r\n"

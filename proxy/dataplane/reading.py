@@ -108,6 +108,11 @@ class Reading(RequestHandler):
         if self._pending:
             self.held_back()
 
+    @property
+    def ends(self) -> bool:
+        """Something has come behind a request for an upgrade: HTTP is not read on behind it."""
+        return self._upgrading and bool(self._pending)
+
     def held_back(self) -> None:
         """Take note that what has come is not all that has to."""
 

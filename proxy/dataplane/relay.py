@@ -5,8 +5,9 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from proxy.dataplane.answer import framed, head_bytes, interim_bytes
+from proxy.dataplane.answer import framed, head_bytes, interim_bytes, switch_bytes
 from proxy.dataplane.echo import readable
+from proxy.dataplane.tunnel import Tunnel
 from proxy.upstream.errors import ProtocolViolation
 
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _CONTINUE: Final = 100
+_SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
 _PROXY_AUTHENTICATION_REQUIRED: Final = 407
 
@@ -45,6 +47,9 @@ async def relay(
     if answer.status < _FIRST_FINAL or answer.status == _PROXY_AUTHENTICATION_REQUIRED:
         answer = await _final_head(exchange, client, head, mount, record)
     record.answered_at = perf_counter()
+    if answer.status == _SWITCHING_PROTOCOLS:
+        await _switch(exchange, client, answer, mount, record)
+        return
     unmeasured = not answer.bodiless and answer.length is None
     chunked = unmeasured and not head.http10
     # Where the request is still coming in, what is left of it stands before the next one.
@@ -97,7 +102,7 @@ async def _final_head(
     exchange: Exchange, client: Client, head: Head, mount: Mount, record: Record
 ) -> ResponseHead:
     answer = exchange.head
-    while answer.status < _FIRST_FINAL:
+    while answer.status < _FIRST_FINAL and answer.status != _SWITCHING_PROTOCOLS:
         # An HTTP/1.0 client takes none, and a 100 that nobody asked for confuses some.
         asked = answer.status != _CONTINUE or "Expect" in head.named
         if asked and not head.http10:
@@ -107,3 +112,23 @@ async def _final_head(
     if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
         raise ProtocolViolation("407: the upstream takes itself for a proxy")
     return answer
+
+
+async def _switch(
+    exchange: Exchange, client: Client, answer: ResponseHead, mount: Mount, record: Record
+) -> None:
+    """Pass the 101 on, and then whatever comes, both ways (RFC 9110 7.8)."""
+    opening = switch_bytes(answer, mount, exchange.response.asked or "", record.extra)
+    if exchange.echo is not None:
+        opening = exchange.echo.mask(opening, record)
+    # The tunnel is told of buffers that fill up, not of those that are full when it begins.
+    await exchange.drain()
+    await client.drain()
+    pool = mount.route.pool
+    tunnel = Tunnel(pool.sweep, pool.endpoint.timeouts.idle)
+    record.close, record.status = True, answer.status
+    try:
+        await tunnel.carry(client, exchange, opening)
+    finally:
+        record.bytes_in, record.bytes_out = tunnel.client.received, tunnel.upstream.received
+        record.cause = tunnel.cause

@@ -12,10 +12,13 @@ from proxy.dataplane.reading import BROKEN_BODY
 
 
 if TYPE_CHECKING:
+    import asyncio
+
     from aiohttp.http import RawRequestMessage
     from aiohttp.streams import StreamReader
 
     from proxy.dataplane.client import ClientConnection
+    from proxy.dataplane.tunnel import End
 
 
 class ClientRequest:
@@ -49,8 +52,8 @@ class ClientRequest:
             message.headers,
             None if length is None else int(length),
             chunked,
-            # Behind a declined upgrade aiohttp may drop bytes and read on in the middle.
-            not (message.should_close or message.upgrade),
+            not (message.should_close or (message.upgrade and self._connection.ends)),
+            bool(message.upgrade),
         )
 
     # The body.
@@ -108,6 +111,10 @@ class ClientRequest:
             self._connection.reset_at_close()
             self._connection.abort()
         self._connection.force_close()
+
+    def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
+        """Give the connection away, for good, with what has come behind the request."""
+        return self._connection.hand_over(heir)
 
     # What aiohttp calls.
 

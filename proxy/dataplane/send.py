@@ -8,6 +8,8 @@ from proxy.upstream.errors import Dropped
 
 
 if TYPE_CHECKING:
+    import asyncio
+
     from proxy.dataplane.echo import Echo
     from proxy.dataplane.outbound import Outbound
     from proxy.dataplane.upload import Upload
@@ -27,7 +29,7 @@ class Exchange:
         pool: where the connection is from.
         connection: free for one exchange.
         opening: the request's head, with what of the body goes with it.
-        method: of the request.
+        request: whose it is.
         upload: carries the rest of the body.
 
     Attributes:
@@ -42,13 +44,16 @@ class Exchange:
     head: ResponseHead
 
     def __init__(
-        self, pool: Pool, connection: Connection, opening: bytes, method: str, upload: Upload
+        self, pool: Pool, connection: Connection, opening: bytes, request: Outbound, upload: Upload
     ) -> None:
         self._pool = pool
         self._connection = connection
         self._upload = upload
         self.response: Response = connection.begin(
-            opening, to_head=method == "HEAD", whole=upload.complete
+            opening,
+            to_head=request.method == "HEAD",
+            whole=upload.complete,
+            upgrade=request.upgrade,
         )
         if not upload.complete:
             upload.start(connection)
@@ -57,6 +62,30 @@ class Exchange:
     def sent(self) -> bool:
         """Whether the whole request has been written."""
         return self._upload.complete
+
+    def drain(self) -> asyncio.Future[None]:
+        """Wait while the upstream reads more slowly than we write."""
+        return self._connection.drain()
+
+    def hand_over(self, heir: asyncio.Protocol) -> tuple[asyncio.Transport | None, bytes]:
+        """Give the connection away behind a 101; `lost` is to be told when it is gone.
+
+        Args:
+            heir: is told of all that happens on it from now on.
+
+        Returns:
+            its transport, None if it is gone, and what has come behind the 101.
+        """
+        return self._connection.hand_over(heir), self.response.behind()
+
+    @property
+    def ended(self) -> bool:
+        """The upstream has closed before the connection was given away: over TLS it can."""
+        return self.response.failure is not None
+
+    def lost(self, exc: Exception | None) -> None:
+        """Have the pool forget the connection that was given away."""
+        self._connection.connection_lost(exc)
 
     def release(self) -> None:
         """End the exchange: the connection goes back to its pool if both messages are complete.
@@ -91,7 +120,7 @@ async def send(pool: Pool, request: Outbound, upload: Upload) -> Exchange:
     while True:
         if connection is None:
             connection = await pool.connect()
-        exchange = Exchange(pool, connection, opening, request.method, upload)
+        exchange = Exchange(pool, connection, opening, request, upload)
         try:
             exchange.head = await exchange.response.head()
         except BaseException as error:

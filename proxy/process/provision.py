@@ -107,6 +107,7 @@ class _Works:
             injector=self._injector(name, bound, echo_guard=config.echo_guard),
             body_limit=config.limits.body,
             replay_buffer=config.replay_buffer,
+            upgrade=frozenset(config.upgrade),
         )
 
     def _pool(self, name: str, config: RouteConfig) -> Pool:

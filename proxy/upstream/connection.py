@@ -94,9 +94,11 @@ class Connection(asyncio.Protocol):
 
     # The exchange.
 
-    def begin(self, request: bytes, *, to_head: bool, whole: bool) -> Response:
+    def begin(
+        self, request: bytes, *, to_head: bool, whole: bool, upgrade: str | None = None
+    ) -> Response:
         """Write the first bytes of a request, or the whole, and return its answer to be."""
-        self.response = response = Response(self._loop, self, to_head=to_head)
+        self.response = response = Response(self._loop, self, to_head=to_head, asked=upgrade)
         self._extend(self._timeouts.response if whole else self._timeouts.idle)
         if self._transport is not None:
             self._transport.write(request)
@@ -151,6 +153,16 @@ class Connection(asyncio.Protocol):
         stated = response.keep_alive_s
         self._extend(self._timeouts.pool_idle if stated is None else max(stated - 1.0, 0.0))
         return True
+
+    def hand_over(self, heir: asyncio.Protocol) -> asyncio.Transport | None:
+        """Give the transport to another protocol, for good; None: it is lost already.
+
+        The heir has to call `connection_lost` at the end, for the owner keeps count.
+        """
+        self.deadline = None
+        if self._transport is not None:
+            self._transport.set_protocol(heir)
+        return self._transport
 
     @property
     def closed(self) -> bool:

@@ -69,7 +69,7 @@ class Pool:
         wait_limit_s: float = WAIT_LIMIT_S,
     ) -> None:
         self.endpoint = endpoint
-        self._sweep = sweep
+        self.sweep = sweep
         self._max = max_connections
         self._wait_limit_s = wait_limit_s
         self._loop = asyncio.get_running_loop()
@@ -196,7 +196,7 @@ class Pool:
         return connection
 
     def _make(self) -> Connection:
-        return Connection(self._loop, self, self._sweep, self.endpoint.timeouts)
+        return Connection(self._loop, self, self.sweep, self.endpoint.timeouts)
 
 
 def _translated(error: OSError, origin: Origin, *, tls: bool) -> UpstreamError:

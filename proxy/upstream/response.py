@@ -41,6 +41,7 @@ _HEAD: Final = re.compile(
 _FRAMING: Final = re.compile(
     rb"\r\n(content-length|transfer-encoding|keep-alive):([^\r]*)", re.IGNORECASE
 )
+_SWITCHING: Final = re.compile(rb"\r\n(connection|upgrade):([^\r]*)", re.IGNORECASE)
 
 
 class Flow(Protocol):
@@ -98,6 +99,7 @@ class Response:
         loop: the running loop.
         flow: the connection, to be held while the body is not taken.
         to_head: the request was a HEAD: the answer has no body, whatever it says of its length.
+        asked: the protocol that the request asks for, in lower case; None: a 101 is refused.
     """
 
     # Defaults on the class, not __slots__: an answer sets few of them, and is made often.
@@ -115,6 +117,8 @@ class Response:
     held = False
     """The connection is read no further until the body has been taken."""
     failure: Exception | None = None
+    switched = False
+    """A 101 has come that was asked for: what is behind it is not HTTP, and is not read yet."""
 
     _final: ResponseHead | None = None
     _head_size = 0
@@ -122,7 +126,15 @@ class Response:
     _awaits_head: asyncio.Future[ResponseHead] | None = None
     _awaits_piece: asyncio.Future[bytes] | None = None
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, flow: Flow, *, to_head: bool) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        flow: Flow,
+        *,
+        to_head: bool,
+        asked: str | None = None,
+    ) -> None:
+        self.asked = asked
         self._loop = loop
         self._flow = flow
         self._to_head = to_head
@@ -177,6 +189,12 @@ class Response:
         """
         return self.complete and not self._pieces
 
+    def behind(self) -> bytes:
+        """Return what has come behind a 101."""
+        data = b"".join(self._raw)
+        self._raw = []
+        return data
+
     def _wake(self) -> None:
         """Give the task that waits what it waits for, if it has come."""
         head = self._awaits_head
@@ -212,6 +230,8 @@ class Response:
         self.started = True
         if self._final is None:
             self._raw.append(data)
+            if self.switched:
+                return
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
@@ -219,7 +239,7 @@ class Response:
             pass  # on_headers_complete has seen the 101
         except HttpParserError as error:
             self._violation(f"not HTTP/1.1: {error}")
-        if self._final is None and self._head_size > MAX_HEAD_SIZE:
+        if self._final is None and self._head_size > MAX_HEAD_SIZE and not self.switched:
             self._violation(f"a head of more than {MAX_HEAD_SIZE} bytes")
         self._wake()
 
@@ -244,7 +264,7 @@ class Response:
     def _violation(self, cause: str) -> None:
         if self.complete:
             self.surplus = True
-        else:
+        elif not self.switched:
             self.fail(ProtocolViolation(cause))
 
     # What llhttp calls.
@@ -256,7 +276,7 @@ class Response:
 
     def on_headers_complete(self) -> None:
         """Cut the head off what has come, and tell from it how the body ends."""
-        if self.complete or self.failure is not None:
+        if self.complete or self.failure is not None or self.switched:
             return
         # llhttp forgives empty lines in front, as RFC 9112 2.2 asks.
         raw = b"".join(self._raw).lstrip(b"\r\n")
@@ -311,9 +331,22 @@ class Response:
                 case _:
                     head.chunked = True
         if head.status == _SWITCHING_PROTOCOLS:
-            self._violation("101 Switching Protocols, which was not asked for")
-            return False
+            self.switched = not http10 and self._was_asked_for(head)
+            if not self.switched:
+                self._violation("101 Switching Protocols, which was not asked for")
+                return False
+            self._flow.pause_reading()  # until somebody is there who knows what it is
         return True
+
+    def _was_asked_for(self, head: ResponseHead) -> bool:
+        """Whether a 101 names the protocol that the request named, as RFC 9110 7.8 wants it."""
+        if head.chunked or head.length:
+            return False  # the body would be read as the other protocol, or the other way round
+        named: dict[bytes, list[bytes]] = {b"connection": [], b"upgrade": []}
+        for name, value in _SWITCHING.findall(head.block):
+            named[name.lower()] += [token.strip(b" \t").lower() for token in value.split(b",")]
+        asked = self.asked is not None and named[b"upgrade"] == [self.asked.encode("ascii")]
+        return asked and b"upgrade" in named[b"connection"]
 
 
 def _keep_alive_timeout(value: bytes) -> float | None:

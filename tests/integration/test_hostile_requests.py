@@ -420,7 +420,7 @@ async def test_framing_in_a_spelling_that_is_none_goes_no_further(proxy, upstrea
 
 UPGRADES = {
     "h2c": ["Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQ"],
-    "websocket": ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"],
+    "two at once": ["Upgrade: websocket, foo/2", "Connection: Upgrade"],
     "unknown": ["Upgrade: foo/2", "Connection: upgrade"],
     "without Connection": ["Upgrade: websocket"],
     "TLS": ["Upgrade: TLS/1.0", "Connection: Upgrade"],

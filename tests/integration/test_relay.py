@@ -335,7 +335,7 @@ async def test_a_407_is_between_an_upstream_and_its_client_never_ours(proxy, ups
     assert None is answer.one(b"Proxy-Authenticate")
 
 
-@pytest.mark.parametrize("fields", [[], ["Upgrade: websocket", "Connection: upgrade"]])
+@pytest.mark.parametrize("fields", [[], ["Upgrade: h2c", "Connection: upgrade"]])
 async def test_a_101_that_was_not_asked_for_is_502(proxy, upstream, fields):
     """Asked for by the client or not: the upgrade was not passed on."""
     upstream.answer = (

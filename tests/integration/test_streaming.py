@@ -454,5 +454,5 @@ async def test_nothing_is_left_behind(serve, start):
         await visit.gone(2)
     await seen(lambda: not (proxy.service.connections or pool._open))
 
-    assert ([], 0, 0) == (pool._idle, pool._opening, len(pool._sweep))
+    assert ([], 0, 0) == (pool._idle, pool._opening, len(pool.sweep))
     assert len(asyncio.all_tasks()) <= before + len(upstream.visits)

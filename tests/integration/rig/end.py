@@ -18,6 +18,8 @@ class End:
     """What client and upstream can do with their transport."""
 
     transport: asyncio.Transport
+    stays = False
+    """It goes on sending behind the other's FIN."""
 
     def finish(self) -> None:
         """Send FIN, and go on reading."""

@@ -77,9 +77,11 @@ class Client(End, asyncio.Protocol):
             self.received += data
         self.bell.ring()
 
-    def eof_received(self) -> None:
+    def eof_received(self) -> bool:
         """Take note of FIN."""
         self.ending = "FIN"
+        self.bell.ring()
+        return self.stays
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of the end."""

@@ -126,6 +126,7 @@ routes:
     set_headers: {X-Version: 2023-06-16}
     forwarded: true
     echo_guard: off
+    upgrade: [WebSocket]
     replay_buffer: 1MiB
     limits: {body: 128MB}
     timeouts: {connect: 1s, response: none, idle: 90s, pool_idle: 0s}
@@ -163,10 +164,11 @@ routes:
         route.strip.keep,
         route.cookies,
     )
-    assert ({"X-Version": "2023-06-16"}, True, False, 1024**2, 128_000_000) == (
+    assert ({"X-Version": "2023-06-16"}, True, False, ("websocket",), 1024**2, 128_000_000) == (
         route.set_headers,
         route.forwarded,
         route.echo_guard,
+        route.upgrade,
         route.replay_buffer,
         route.limits.body,
     )

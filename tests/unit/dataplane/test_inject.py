@@ -139,4 +139,13 @@ def test_the_head_is_put_together(query, injected, line):
     """Request line, the client's fields, the credential, the empty line."""
     outbound = assemble("GET", "/a", query, b"Host: h\r\n", Injection(b"K: s\r\n", injected))
 
-    assert ("GET", line + b"\r\nHost: h\r\nK: s\r\n\r\n", None) == tuple(outbound)
+    assert ("GET", line + b"\r\nHost: h\r\nK: s\r\n\r\n", None, None) == tuple(outbound)
+
+
+def test_an_upgrade_is_asked_for_before_the_credential():
+    """The credential is last in every head."""
+    outbound = assemble("GET", "/", None, b"Host: h\r\n", Injection(b"K: s\r\n"), "websocket")
+
+    lines = [b"Host: h", b"Connection: Upgrade", b"Upgrade: websocket", b"K: s", b"", b""]
+    assert lines == outbound.head.split(b"\r\n")[1:]
+    assert "websocket" == outbound.upgrade

@@ -34,8 +34,8 @@ def flow():
 async def make_response(flow):
     """Return a maker of responses that have been fed."""
 
-    def make(*pieces, to_head=False):
-        response = Response(asyncio.get_running_loop(), flow, to_head=to_head)
+    def make(*pieces, to_head=False, asked=None):
+        response = Response(asyncio.get_running_loop(), flow, to_head=to_head, asked=asked)
         for piece in pieces:
             response.feed(piece)
         return response

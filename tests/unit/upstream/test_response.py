@@ -351,3 +351,80 @@ async def test_the_upstreams_word_on_idle_connections_is_read(make_response, val
     response = make_response(OK + b"Keep-Alive: " + value + b"\r\nContent-Length: 0\r\n\r\n")
 
     assert (True, seconds) == (response.complete, response.keep_alive_s)
+
+
+# Another protocol.
+
+
+SWITCHED = b"HTTP/1.1 101 Switching\r\nUpgrade: WebSocket\r\nConnection: x, upgrade\r\nX: y\r\n\r\n"
+
+
+async def test_a_101_that_was_asked_for_is_a_head_and_the_rest_is_kept(make_response, flow):
+    """Not one byte behind it is read as HTTP; the upstream is held until somebody takes it."""
+    response = make_response(SWITCHED + b"HTTP/1.1 2", b"00 OK\r\n\r\n", asked="websocket")
+    head = await response.head()
+
+    assert (101, b"101 Switching", True) == (head.status, head.status_text, head.bodiless)
+    assert [b"Upgrade: WebSocket", b"Connection: x, upgrade", b"X: y"] == [
+        line for _, line in head.fields
+    ]
+    assert (True, False, None) == (response.switched, response.complete, response.failure)
+    assert ["pause"] == flow.calls
+    assert (b"HTTP/1.1 200 OK\r\n\r\n", b"") == (response.behind(), response.behind())
+
+
+async def test_a_101_is_the_same_wherever_it_is_cut(make_response):
+    """Also behind hints, and with the largest head in front of a great deal."""
+    data = b"HTTP/1.1 103 X\r\n\r\n" + SWITCHED + b"\x81\x02hi"
+    for at in range(1, len(data)):
+        response = make_response(data[:at], data[at:], asked="websocket")
+
+        assert [103, 101] == [(await response.head()).status for _ in range(2)]
+        assert b"\x81\x02hi" == response.behind()
+    bytes_alone = [data[at : at + 1] for at in range(len(data))]
+    assert b"\x81\x02hi" == make_response(*bytes_alone, asked="websocket").behind()
+    much = b"x" * (MAX_HEAD_SIZE + 1)
+    assert much == make_response(SWITCHED + much, asked="websocket").behind()
+
+
+NOT_ASKED_FOR = {
+    "nothing was asked for": (None, SWITCHED),
+    "something else was": ("other", SWITCHED),
+    "no Upgrade": ("websocket", b"HTTP/1.1 101 X\r\nConnection: upgrade\r\n\r\n"),
+    "no Connection": ("websocket", b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n"),
+    "Connection names something else": (
+        "websocket", b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: close\r\n\r\n",
+    ),
+    "two protocols": (
+        "websocket", b"HTTP/1.1 101 X\r\nUpgrade: websocket, h2c\r\nConnection: upgrade\r\n\r\n",
+    ),
+    "two fields": ("websocket", SWITCHED[:-2] + b"Upgrade: h2c\r\n\r\n"),
+    "HTTP/1.0": ("websocket", SWITCHED.replace(b"1.1", b"1.0")),
+    "a length": ("websocket", SWITCHED[:-2] + b"Content-Length: 2\r\n\r\nhi"),
+    "chunks": ("websocket", SWITCHED[:-2] + b"Transfer-Encoding: chunked\r\n\r\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "data"), NOT_ASKED_FOR.values(), ids=NOT_ASKED_FOR)
+async def test_any_other_101_fails(make_response, flow, asked, data):
+    """502: who asked would not know what is spoken now."""
+    response = make_response(data, asked=asked)
+
+    with pytest.raises(ProtocolViolation):
+        await response.head()
+    assert (False, []) == (response.switched, flow.calls)
+
+
+async def test_a_101_with_a_length_of_nothing_passes(make_response):
+    """Superfluous, and harmless."""
+    response = make_response(SWITCHED[:-2] + b"Content-Length: 0\r\n\r\nhi", asked="websocket")
+
+    assert (True, b"hi") == (response.switched, response.behind())
+
+
+async def test_an_ordinary_answer_to_an_upgrade_is_read_as_ever(make_response):
+    """Declined: body, end and connection count."""
+    response = make_response(FIVE + b"hello", asked="websocket")
+
+    assert (200, b"hello") == ((await response.head()).status, await body_of(response))
+    assert (True, True, False) == (response.complete, response.keep_alive, response.surplus)
