@@ -31,7 +31,7 @@ run: $(READY) ## Serve ./config.yaml (ARGS="-c FILE")
 	@$(BIN)/keybearer run $(ARGS)
 
 test: $(READY) ## Run the tests that need nothing but PyPI
-	$(BIN)/pytest -n 2 -m "not e2e and not soak" $(ARGS)
+	$(BIN)/pytest -n 2 -m "not e2e and not soak and not fuzz" $(ARGS)
 
 # $(call compile,PYTHON'S BIN,FOLDER): a wheel with the data plane compiled, made from a copy, for the
 # compiler leaves its results beside the sources; they would be imported in their place for ever after.

@@ -43,6 +43,8 @@ def end_of_head(data: bytes, limits: ClientLimits) -> int:
     Raises:
         Refusal: whatever comes, this is no head that will be read.
     """
+    if not data:
+        return 0  # what has come were empty lines (RFC 9112 2.2)
     end = data.find(END) + len(END)
     if end < len(END):
         _check_begun(data, limits)

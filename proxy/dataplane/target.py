@@ -58,7 +58,8 @@ def parse_target(method: str, raw: str) -> Target:
     if method in _NEVER_PASSED:
         raise _not_passed(method)
     if _FORBIDDEN.search(raw) is not None or "%00" in raw:
-        raise BadTarget(_why_forbidden(raw))
+        # Whoever sends a fragment frames by rules of his own: nothing behind it is trusted.
+        raise BadTarget(_why_forbidden(raw), close="#" in raw)
     if raw.startswith("/"):
         path, mark, query = raw.partition("?")
         target = Target(path, query if mark else None, None, "")
