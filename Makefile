@@ -12,7 +12,7 @@ SOURCES  := pyproject.toml README.md LICENSE proxy
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test compiled e2e check lint types layers soak bench-quick format lock image clean
+.PHONY: help demo run test compiled e2e check lint types layers fuzz soak bench-quick format lock image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ types: $(READY) ## Check types
 
 layers: $(READY) ## Check that imports go one way
 	$(BIN)/lint-imports --no-logo
+
+fuzz: $(READY) ## Send mutated requests and answers for ten minutes (FUZZ_SECONDS=600)
+	$(BIN)/pytest -s -m fuzz tests/fuzz $(ARGS)
 
 soak: $(READY) ## Run what is timed, huge or minutes long
 	$(BIN)/pytest -m soak -s $(ARGS)

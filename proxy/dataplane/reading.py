@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from proxy.dataplane.cut import MAX_FIELDS, end_of_head, end_of_piece, refusal_of
 from proxy.dataplane.errors import BadRequest, Refusal
@@ -51,6 +52,7 @@ class Reading(RequestHandler):
         "_limits",
         "_newest",
         "_pending",
+        "_soiled",
         "_tail",
         "_upgrading",
     )
@@ -77,6 +79,8 @@ class Reading(RequestHandler):
         """Bytes that are left of it; None: it is in chunks."""
         self._tail = b""
         """Its last bytes, where the end of the chunks may have begun."""
+        self._soiled = False
+        """The parser has read chunks: it would give their last trailer to the next request."""
         self._last = False
         """No further head is read."""
         self._deaf_for: int | None = None
@@ -148,11 +152,27 @@ class Reading(RequestHandler):
         if self._pending.startswith((b"\r", b"\n")):
             self._pending = self._pending.lstrip(b"\r\n")  # RFC 9112 2.2
         try:
-            return end_of_head(self._pending, self._limits)
+            size = end_of_head(self._pending, self._limits)
         except Refusal as refusal:
             # Its traceback would keep the bytes for as long as the client lingers.
             self._unreadable(refusal.with_traceback(None))
             return 0
+        if size and self._soiled:
+            self._parser, self._soiled = self._new_parser(), False
+        return size
+
+    def _new_parser(self) -> HttpRequestParser:
+        return HttpRequestParser(
+            self,
+            self._loop,
+            self._read_bufsize,
+            max_line_size=self._limits.head_size,
+            max_field_size=self._limits.head_size,
+            max_headers=MAX_FIELDS,
+            payload_exception=RequestPayloadError,
+            auto_decompress=False,
+            max_msg_queue_size=self._max_msg_queue_size,
+        )
 
     def _hold_back(self) -> None:
         """Keep what stands behind a request for an upgrade; behind a last one it is nobody's."""
@@ -178,6 +198,7 @@ class Reading(RequestHandler):
         if messages and not self._last:
             message, self._newest = messages[0]
             self._upgrading = message.upgrade
+            self._soiled = message.chunked
             self._last = message.should_close or message.upgrade
             if not self._newest.is_eof():
                 self._tail = b""

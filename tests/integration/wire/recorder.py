@@ -70,8 +70,13 @@ class Recorder:
         while True:
             is_canary = await self._next(visit, at)
             self.busy += 1
-            for step in (CANARY_ANSWER,) if is_canary else self._script():
+            script = (CANARY_ANSWER,) if is_canary else self._script()
+            for step in script:
                 await self._perform(visit, step)
+            first = script[0] if script else b""
+            if len(script) > 1 and isinstance(first, bytes) and first.startswith(b"HTTP/1.1 101"):
+                self.busy -= 1
+                return  # what comes now is no request, whatever it looks like
             request = take_request(visit.received[at:])
             at = len(visit.received) if request is None else at + len(request.raw)
             self.busy -= 1
