@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from proxy.process.provision import Provisioned
 
 
+FEW_CONNECTIONS: Final = 1000
+"""So few that it is told, where nobody has asked for a number."""
+
 LAST_WORDS_S: Final = 1.0
 """How long aborted requests may take to end, after everything else."""
 
@@ -79,7 +82,8 @@ class Service:
     def _limits(self) -> ClientLimits:
         times, limits = self.config.timeouts, self.config.limits
         connections = room_for(limits.connections)
-        if connections < limits.connections:
+        asked_for = "connections" in limits.model_fields_set
+        if connections < (limits.connections if asked_for else FEW_CONNECTIONS):
             self._log.events.info(
                 "connections_limited",
                 connections=connections,
