@@ -117,6 +117,7 @@ class Handler:
         upload = NOTHING
         if head.chunked or head.length:
             upload = upload_of(head, body, limit=route.body_limit, keep=route.replay_buffer)
+            record.upload = upload
         # Strip, then inject: the credential comes last.
         fields, stripped = route.request.fields(
             head, entrance, peer, ours=page.ours, foreign=page.foreign
@@ -135,7 +136,6 @@ class Handler:
         try:
             await relay(exchange, client, head, mount, record)
         finally:
-            record.bytes_in += upload.size
             if upload.complete:
                 exchange.release()
             else:

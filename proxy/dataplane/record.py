@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from proxy.dataplane.model import Head, Peer, Route
+    from proxy.dataplane.upload import Upload
     from proxy.observe.log import Log
 
 
@@ -35,6 +36,8 @@ class Record:
     error: str | None = None
     cause: str | None = None
     bytes_in = 0
+    """Of a tunnel. Those of a body are its upload's to count."""
+    upload: Upload | None = None
     bytes_out = 0
     stripped: Sequence[str] = ()
     echo_masked = 0
@@ -77,7 +80,7 @@ class Record:
                 "status": self.status,
                 "error": self.error,
                 "cause": self.cause,
-                "bytes_in": self.bytes_in,
+                "bytes_in": self.bytes_in if self.upload is None else self.upload.size,
                 "bytes_out": self.bytes_out,
                 # Cut off after two places without round(), which works on decimal digits.
                 "ms": int((perf_counter() - self._started_at) * 100_000) / 100,

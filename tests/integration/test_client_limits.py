@@ -294,3 +294,16 @@ async def test_a_chunked_body_of_line_ends_passes_whole(proxy, upstream):
 
     assert 200 == answer.status
     assert body == upstream.requests[0].body
+
+
+async def test_the_log_tells_what_came_of_a_body_that_was_refused(upstream, start):
+    """Also where no answer of the upstream has begun."""
+    proxy = await start(one_route(upstream.origin, limits={"body": "10B"}))
+    async with await proxy.client() as client:
+        client.send(request("POST", "/api/x", "Transfer-Encoding: chunked") + b"8\r\n12345678\r\n")
+        await upstream.visited()
+        client.send(b"8\r\n12345678\r\n")
+        got = await refused(client)
+    line = await proxy.logged()
+
+    assert ((413, "body-too-large"), 16) == (got, line["bytes_in"])
