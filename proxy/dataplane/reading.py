@@ -142,6 +142,8 @@ class Reading(RequestHandler):
             return 0
         if self._pending.startswith((b"\r", b"\n")):
             self._pending = self._pending.lstrip(b"\r\n")  # RFC 9112 2.2
+            if not self._pending:
+                return 0
         try:
             return end_of_head(self._pending, self._limits)
         except Refusal as refusal:
