@@ -125,7 +125,7 @@ class ClientConnection(Reading):
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
-        self._wait_for(_ROOM if self._buffer_paused else _NOTHING)
+        self._wait_no_more()
         self._budget_s = self._front.limits.body_s or 0.0
         return message, payload
 
@@ -230,6 +230,10 @@ class ClientConnection(Reading):
             limit_s = self._budget_s
         self.deadline = None if limit_s is None else self._loop.time() + limit_s
 
+    def _wait_no_more(self) -> None:
+        """End a wait; look whether a client that is not read is still there."""
+        self._wait_for(_ROOM if self._reading_paused or self._buffer_paused else _NOTHING)
+
     def expire(self) -> None:
         """End what has lasted too long."""
         self.deadline = None
@@ -267,10 +271,14 @@ class ClientConnection(Reading):
         self._wait_for(_READER)
 
     def resume_writing(self) -> None:
-        """It has read."""
+        """It has read, though not all: of a connection that closes the rest has a limit too."""
         super().resume_writing()
-        if self._waits_for == _READER:
-            self._wait_for(_ROOM if self._reading_paused or self._buffer_paused else _NOTHING)
+        if self._waits_for != _READER:
+            return
+        if self._wire is not None and self._wire.is_closing():
+            self._await_reader()
+        else:
+            self._wait_no_more()
 
     def pause_reading(self) -> None:
         """The upstream takes a body more slowly than it comes."""

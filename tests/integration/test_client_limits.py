@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import BEARER, get, one_route, request
 
 
@@ -155,6 +156,32 @@ async def test_a_client_that_does_not_read_the_last_bytes_is_cut_off(serve, star
         client.transport.pause_reading()
         client.send(get("/api/x", "Connection: close"))
         await upstream.visited()
+        async with asyncio.timeout(8):
+            await proxy.service._front.all_closed()
+
+    assert 0 == proxy.service.connections
+
+
+async def test_a_client_that_reads_all_but_the_last_bytes_is_cut_off(serve, start):
+    """Room in the buffer of a connection that closes is not the end of the wait."""
+
+    async def answer(visit):
+        await visit.head()
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 350000\r\n\r\n" + bytes(350_000))
+
+    upstream = await serve(script=answer)
+    proxy = await start(limited(upstream, timeouts={"write": "500ms"}))
+    async with await proxy.client(buffer=4096) as client:
+        await seen(lambda: proxy.service._front.connections)
+        [closing] = proxy.service._front.connections
+        wire = closing._wire
+        wire.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        client.deaf()
+        client.send(get("/api/x", "Connection: close"))
+        await seen(lambda: closing.writing_paused)
+        client.listen()
+        await seen(lambda: wire.is_closing() and not closing.writing_paused)
+        client.deaf()
         async with asyncio.timeout(8):
             await proxy.service._front.all_closed()
 
