@@ -61,7 +61,7 @@ class ClientConnection(Reading):
     """One client's connection."""
 
     __slots__ = (
-        "_budget_s", "_came", "_entrance", "_front", "_waits_for", "_wire",
+        "_awaited", "_budget_s", "_came", "_entrance", "_front", "_waits_for", "_wire",
         "crowded", "deadline", "peer",
     )  # fmt: skip
 
@@ -71,6 +71,8 @@ class ClientConnection(Reading):
         super().__init__(front.limits, server, loop)
         self._front = front
         self._entrance = entrance
+        self._awaited: StreamReader | None = None
+        """The body that a task waits for."""
         self._budget_s = 0.0
         self._came = 0
         self._waits_for = _NOTHING
@@ -240,8 +242,10 @@ class ClientConnection(Reading):
         match self._waits_for:
             case 1 if self._pending:
                 self._unreadable(HeadTimeout("The head of the request did not end in time."))
-            case 3 if self._newest is not None:
-                self._newest.set_exception(BodyTimeout("The body did not come in time."))
+            case 3:
+                # Its end, and heads behind it, may have come just now.
+                if self._awaited is not None and not self._awaited.is_eof():
+                    self._awaited.set_exception(BodyTimeout("The body did not come in time."))
             case 4:
                 self.abort()
             case 5:
@@ -277,6 +281,8 @@ class ClientConnection(Reading):
             return
         if self._wire is not None and self._wire.is_closing():
             self._await_reader()
+        elif self._awaited is not None:
+            self._wait_for(_BODY)
         else:
             self._wait_no_more()
 
@@ -286,14 +292,16 @@ class ClientConnection(Reading):
         if self.deadline is None:
             self._wait_for(_ROOM)
 
-    def body_awaited(self) -> float:
+    def body_awaited(self, body: StreamReader) -> float:
         """Begin the wait for more of a body; return when."""
+        self._awaited = body
         if self._waits_for != _READER:
             self._wait_for(_BODY)
         return self._loop.time()
 
     def body_came(self, size: int, since: float) -> None:
         """End that wait: what is left of its time is for the rest of the step."""
+        self._awaited = None
         self._came += size
         self._budget_s -= self._loop.time() - since
         if self._came >= BODY_STEP:

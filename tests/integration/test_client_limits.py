@@ -162,6 +162,28 @@ async def test_a_client_that_does_not_read_the_last_bytes_is_cut_off(serve, star
     assert 0 == proxy.service.connections
 
 
+async def test_a_body_has_its_time_also_behind_an_answer_that_had_to_wait(serve, start):
+    """A client that read slowly for a while, and then sends no more of its body, is not kept."""
+
+    async def answer_early(visit):
+        await visit.head()
+        visit.send(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(16 * 1024 * 1024))
+        await visit.gone()
+
+    upstream = await serve(script=answer_early)
+    proxy = await start(limited(upstream, timeouts={"body": "500ms"}))
+    async with await proxy.client(buffer=4096) as client:
+        client.counts_only = True
+        client.deaf()
+        client.send(request("POST", "/api/x", "Content-Length: 2") + b"x")
+        await seen(lambda: any(each.writing_paused for each in proxy.service._front.connections))
+        client.listen()
+        await client.ended()
+        line = await proxy.logged()
+
+    assert "body-timeout" == line["error"]
+
+
 async def test_a_client_that_reads_all_but_the_last_bytes_is_cut_off(serve, start):
     """Room in the buffer of a connection that closes is not the end of the wait."""
 

@@ -560,7 +560,7 @@ async def test_an_empty_line_that_nothing_follows_at_once_is_forgiven(proxy, ups
 
 @pytest.mark.parametrize("length", [2**63, 2**64 - 1, 2**64])
 async def test_no_request_becomes_the_body_of_one_whose_length_overflows(proxy, upstream, length):
-    """aiohttp's parser takes 2**64 - 1 for no body: the upstream would still wait for it."""
+    """The parser takes 2**64 - 1 for no body: the upstream would still wait for it."""
     answer = await proxy.ask(request("POST", "/api/x", f"Content-Length: {length}"))
     await proxy.ask(get())
 
