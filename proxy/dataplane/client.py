@@ -289,6 +289,14 @@ class ClientConnection(Reading):
     def pause_reading(self) -> None:
         """The upstream takes a body more slowly than it comes."""
         super().pause_reading()
+        self._unread()
+
+    def _pause_reading_for_buffer(self) -> None:
+        """More requests have come than are answered."""
+        super()._pause_reading_for_buffer()
+        self._unread()
+
+    def _unread(self) -> None:
         if self.deadline is None:
             self._wait_for(_ROOM)
 
@@ -308,7 +316,7 @@ class ClientConnection(Reading):
             self._came = 0
             self._budget_s = self._front.limits.body_s or 0.0
         if self._waits_for == _BODY:
-            self._wait_for(_NOTHING)
+            self._wait_no_more()
 
     async def drain(self) -> None:
         """Wait while the client reads more slowly than we write."""

@@ -307,6 +307,38 @@ async def test_a_client_that_leaves_while_its_upload_is_held_is_seen(serve, star
     assert time.monotonic() - left < 1.5
 
 
+FULL = get() * 60
+HELD_BACK = get("/api/x", "Connection: upgrade", "Upgrade: websocket") + bytes(400_000)
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [(FULL, b""), (get(), FULL), (b"POST", FULL), (HELD_BACK, b"")],
+    ids=["in one segment", "in two", "behind a body", "behind an upgrade"],
+)
+async def test_a_client_that_leaves_behind_more_than_is_read_is_seen(serve, start, first, more):
+    """No more is read than can be answered, so its leaving is looked for."""
+    upstream = await serve(None)
+    proxy = await start(limited(upstream))
+    async with await proxy.client() as client:
+        if first == b"POST":
+            client.send(request("POST", "/api/x", "Content-Length: 5"))
+            await upstream.visited()
+            client.send(b"hello" + more)
+        else:
+            client.send(first)
+            await upstream.asked()
+            client.send(more)
+        [full] = proxy.service._front.connections
+        await seen(lambda: full._buffer_paused)
+        await upstream.asked()
+        client.reset()
+        async with asyncio.timeout(4):
+            await proxy.service._front.all_closed()
+
+    assert 499 == (await proxy.logged())["status"]
+
+
 async def test_a_good_request_in_front_of_garbage_is_answered(proxy, upstream):
     """In one segment; then 400 and the end, and nothing of it reaches the upstream."""
     async with await proxy.client() as client:
