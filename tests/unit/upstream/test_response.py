@@ -351,3 +351,12 @@ async def test_the_upstreams_word_on_idle_connections_is_read(make_response, val
     response = make_response(OK + b"Keep-Alive: " + value + b"\r\nContent-Length: 0\r\n\r\n")
 
     assert (True, seconds) == (response.complete, response.keep_alive_s)
+
+
+async def test_nothing_of_a_stream_is_held_that_was_taken(make_response):
+    """The bytes behind the head, as many as one read brings, would stay till the stream ends."""
+    response = make_response(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(200_000))
+
+    response.take()
+
+    assert not any(response._raw + response._pieces)
