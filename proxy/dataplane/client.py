@@ -125,7 +125,8 @@ class ClientConnection(Reading):
         message, payload = self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+        few = len(self._messages) <= self._msg_queue_resume_size
+        if self._buffer_paused and few and not self._full():
             self._resume_reading_if_drained()
         self._wait_no_more()
         self._budget_s = self._front.limits.body_s or 0.0

@@ -138,7 +138,9 @@ class Reading(RequestHandler):
         if self._last:
             self._hold_back()
             return 0
-        if len(self._messages) >= self._max_msg_queue_size:
+        if self._full():
+            if not self._buffer_paused:
+                self._pause_reading_for_buffer()
             return 0
         if self._pending.startswith((b"\r", b"\n")):
             self._pending = self._pending.lstrip(b"\r\n")  # RFC 9112 2.2
@@ -150,6 +152,18 @@ class Reading(RequestHandler):
             # Its traceback would keep the bytes for as long as the client lingers.
             self._unreadable(refusal.with_traceback(None))
             return 0
+
+    def _full(self) -> bool:
+        """No head is read behind so many requests that wait, nor behind a body that waits."""
+        waiting = len(self._messages)
+        # Else 32 bodies of half a megabyte each would wait for one slow answer.
+        bodies = waiting > 0 and self._newest is not EMPTY_PAYLOAD
+        return bodies or waiting >= self._max_msg_queue_size
+
+    def _resume_reading_for_buffer(self) -> None:
+        """Read on, unless what was pending has filled the queue again: nobody would come back."""
+        if not self._full():
+            super()._resume_reading_for_buffer()
 
     def _hold_back(self) -> None:
         """Keep what stands behind a request for an upgrade; behind a last one it is nobody's."""

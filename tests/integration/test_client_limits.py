@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import BEARER, get, one_route, request
+from tests.integration.rig.upstream import OK
 
 
 SLOW = b"GET /api/x HTTP/1.1\r\nHost: localhost\r\nX-A: "
@@ -337,6 +338,40 @@ async def test_a_client_that_leaves_behind_more_than_is_read_is_seen(serve, star
             await proxy.service._front.all_closed()
 
     assert 499 == (await proxy.logged())["status"]
+
+
+@pytest.mark.parametrize(
+    ("each", "size"),
+    [
+        (request("POST", "/api/x", body=bytes(200_000)), 200_000),
+        (request("POST", "/api/x", "Transfer-Encoding: chunked") + b"0\r\n\r\n", 0),
+    ],
+    ids=["large", "empty"],
+)
+async def test_bodies_that_wait_for_their_turn_are_not_all_held(serve, start, each, size):
+    """Behind a slow answer stands one of them; all are carried in the end."""
+    may_answer = asyncio.Event()
+
+    async def answer_late(visit):
+        while True:
+            await visit.request()
+            await may_answer.wait()
+            visit.send(OK)
+
+    upstream = await serve(script=answer_late)
+    proxy = await start(limited(upstream))
+    async with await proxy.client() as client:
+        client.send(get() + get() + each * 30)
+        await upstream.asked()
+        [full] = proxy.service._front.connections
+        await seen(lambda: full._buffer_paused)
+        waiting = [body.total_bytes for _, body in full._messages]
+        may_answer.set()
+        answers = [(await client.answer()).status for _ in range(32)]
+
+    assert [0, size] == waiting
+    assert [200] * 32 == answers
+    assert 32 == len(upstream.requests)
 
 
 async def test_a_good_request_in_front_of_garbage_is_answered(proxy, upstream):
