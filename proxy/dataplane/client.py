@@ -59,7 +59,7 @@ class ClientConnection(Reading):
     """One client's connection."""
 
     __slots__ = (
-        "_budget_s", "_came", "_entrance", "_front", "_heir", "_waits_for", "_wire",
+        "_awaited", "_budget_s", "_came", "_entrance", "_front", "_heir", "_waits_for", "_wire",
         "crowded", "deadline", "peer",
     )  # fmt: skip
 
@@ -71,6 +71,8 @@ class ClientConnection(Reading):
         self._entrance = entrance
         self._heir: End | None = None
         """Has the transport, and is told what becomes of it."""
+        self._awaited: StreamReader | None = None
+        """The body that a task waits for."""
         self._budget_s = 0.0
         self._came = 0
         self._waits_for = _NOTHING
@@ -152,9 +154,10 @@ class ClientConnection(Reading):
         message, payload = self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+        few = len(self._messages) <= self._msg_queue_resume_size
+        if self._buffer_paused and few and not self._full():
             self._resume_reading_if_drained()
-        self._wait_for(_ROOM if self._buffer_paused else _NOTHING)
+        self._wait_no_more()
         self._budget_s = self._front.limits.body_s or 0.0
         return message, payload
 
@@ -261,14 +264,20 @@ class ClientConnection(Reading):
             limit_s = self._budget_s
         self.deadline = None if limit_s is None else self._loop.time() + limit_s
 
+    def _wait_no_more(self) -> None:
+        """End a wait; look whether a client that is not read is still there."""
+        self._wait_for(_ROOM if self._reading_paused or self._buffer_paused else _NOTHING)
+
     def expire(self) -> None:
         """End what has lasted too long."""
         self.deadline = None
         match self._waits_for:
             case 1 if self._pending:
                 self._unreadable(HeadTimeout("The head of the request did not end in time."))
-            case 3 if self._newest is not None:
-                self._newest.set_exception(BodyTimeout("The body did not come in time."))
+            case 3:
+                # Its end, and heads behind it, may have come just now.
+                if self._awaited is not None and not self._awaited.is_eof():
+                    self._awaited.set_exception(BodyTimeout("The body did not come in time."))
             case 4:
                 self.abort()
             case 5:
@@ -298,32 +307,48 @@ class ClientConnection(Reading):
         self._wait_for(_READER)
 
     def resume_writing(self) -> None:
-        """It has read."""
+        """It has read, though not all: of a connection that closes the rest has a limit too."""
         super().resume_writing()
-        if self._waits_for == _READER:
-            self._wait_for(_ROOM if self._reading_paused or self._buffer_paused else _NOTHING)
+        if self._waits_for != _READER:
+            return
+        if self._wire is not None and self._wire.is_closing():
+            self._await_reader()
+        elif self._awaited is not None:
+            self._wait_for(_BODY)
+        else:
+            self._wait_no_more()
 
     def pause_reading(self) -> None:
         """The upstream takes a body more slowly than it comes."""
         super().pause_reading()
+        self._unread()
+
+    def _pause_reading_for_buffer(self) -> None:
+        """More requests have come than are answered."""
+        super()._pause_reading_for_buffer()
+        self._unread()
+
+    def _unread(self) -> None:
         if self.deadline is None:
             self._wait_for(_ROOM)
 
-    def body_awaited(self) -> float:
+    def body_awaited(self, body: StreamReader) -> float:
         """Begin the wait for more of a body; return when."""
+        self._awaited = body
         if self._waits_for != _READER:
             self._wait_for(_BODY)
         return self._loop.time()
 
     def body_came(self, size: int, since: float) -> None:
         """End that wait: what is left of its time is for the rest of the step."""
+        self._awaited = None
         self._came += size
         self._budget_s -= self._loop.time() - since
         if self._came >= BODY_STEP:
             self._came = 0
             self._budget_s = self._front.limits.body_s or 0.0
         if self._waits_for == _BODY:
-            self._wait_for(_NOTHING)
+            self._wait_no_more()
 
     async def drain(self) -> None:
         """Wait while the client reads more slowly than we write."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 
 _VERSIONS: Final = frozenset({(1, 1), (1, 0)})
+_LONGEST: Final = 2**63 - 1
+"""Bytes of a body. The parser takes 2**64 - 1 for no body at all, others for a negative length."""
 
 
 def check_framing(head: Head) -> None:
@@ -19,7 +21,8 @@ def check_framing(head: Head) -> None:
 
     Raises:
         BadVersion: neither HTTP/1.1 nor HTTP/1.0.
-        BadRequest: no Host, or a transfer coding that contradicts the rest.
+        BadRequest: no Host, a length that no body has, or a transfer coding that contradicts the
+            rest.
         UnsupportedCoding: anything but `chunked`. Passing it on would mean to undo the outer
             coding and to lose the name of the inner one.
     """
@@ -31,5 +34,7 @@ def check_framing(head: Head) -> None:
             raise BadRequest("The framing of the body contradicts itself.")
         if len(codings) > 1 or codings[0].strip().lower() != "chunked" or not head.chunked:
             raise UnsupportedCoding("The only transfer coding that is taken is `chunked`.")
+    if head.length is not None and head.length > _LONGEST:
+        raise BadRequest("No body is that long.")
     if not head.http10 and "Host" not in head.named:
         raise BadRequest("An HTTP/1.1 request needs a Host field.")

@@ -147,10 +147,14 @@ class Reading(RequestHandler):
         if self._last:
             self._hold_back()
             return 0
-        if len(self._messages) >= self._max_msg_queue_size:
+        if self._full():
+            if not self._buffer_paused:
+                self._pause_reading_for_buffer()
             return 0
         if self._pending.startswith((b"\r", b"\n")):
             self._pending = self._pending.lstrip(b"\r\n")  # RFC 9112 2.2
+            if not self._pending:
+                return 0
         try:
             size = end_of_head(self._pending, self._limits)
         except Refusal as refusal:
@@ -173,6 +177,18 @@ class Reading(RequestHandler):
             auto_decompress=False,
             max_msg_queue_size=self._max_msg_queue_size,
         )
+
+    def _full(self) -> bool:
+        """No head is read behind so many requests that wait, nor behind a body that waits."""
+        waiting = len(self._messages)
+        # Else 32 bodies of half a megabyte each would wait for one slow answer.
+        bodies = waiting > 0 and self._newest is not EMPTY_PAYLOAD
+        return bodies or waiting >= self._max_msg_queue_size
+
+    def _resume_reading_for_buffer(self) -> None:
+        """Read on, unless what was pending has filled the queue again: nobody would come back."""
+        if not self._full():
+            super()._resume_reading_for_buffer()
 
     def _hold_back(self) -> None:
         """Keep what stands behind a request for an upgrade; behind a last one it is nobody's."""

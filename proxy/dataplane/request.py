@@ -65,7 +65,7 @@ class ClientRequest:
 
     async def read(self) -> bytes:
         """Return what has come of the body, waiting for some; empty at the end."""
-        since = self._connection.body_awaited()
+        since = self._connection.body_awaited(self._payload)
         piece = b""
         try:
             piece = await self._payload.readany() + self._rest()

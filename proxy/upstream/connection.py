@@ -282,9 +282,9 @@ def _feed_rest(transport: asyncio.Transport, response: Response) -> None:
     if transport.get_extra_info("ssl_object") is not None:
         return
     fd = transport.get_extra_info("socket").fileno()
-    with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as rest:
-        try:
+    try:
+        with socket.fromfd(fd, socket.AF_INET, socket.SOCK_STREAM) as rest:
             while data := rest.recv(_REST_SIZE, socket.MSG_DONTWAIT):
                 response.feed(data)
-        except OSError:
-            pass  # all is read, and the reset is what is left
+    except OSError:
+        pass  # all is read, and the reset is what is left; or there is no descriptor for it

@@ -295,6 +295,7 @@ class Response:
         self._raw = [raw[found.end() :]]
         if status >= _FIRST_FINAL:
             self._final = head
+            self._raw = []  # else a stream would hold its beginning till its end
             self.keep_alive = self._parser.should_keep_alive()
             # llhttp knows nothing of HEAD and would wait for the body that the head announces.
             self.complete = head.bodiless

@@ -10,7 +10,9 @@ import time
 
 import pytest
 
+from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import BEARER, get, one_route, request
+from tests.integration.rig.upstream import OK
 
 
 SLOW = b"GET /api/x HTTP/1.1\r\nHost: localhost\r\nX-A: "
@@ -161,6 +163,54 @@ async def test_a_client_that_does_not_read_the_last_bytes_is_cut_off(serve, star
     assert 0 == proxy.service.connections
 
 
+async def test_a_body_has_its_time_also_behind_an_answer_that_had_to_wait(serve, start):
+    """A client that read slowly for a while, and then sends no more of its body, is not kept."""
+
+    async def answer_early(visit):
+        await visit.head()
+        visit.send(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(16 * 1024 * 1024))
+        await visit.gone()
+
+    upstream = await serve(script=answer_early)
+    proxy = await start(limited(upstream, timeouts={"body": "500ms"}))
+    async with await proxy.client(buffer=4096) as client:
+        client.counts_only = True
+        client.deaf()
+        client.send(request("POST", "/api/x", "Content-Length: 2") + b"x")
+        await seen(lambda: any(each.writing_paused for each in proxy.service._front.connections))
+        client.listen()
+        await client.ended()
+        line = await proxy.logged()
+
+    assert "body-timeout" == line["error"]
+
+
+async def test_a_client_that_reads_all_but_the_last_bytes_is_cut_off(serve, start):
+    """Room in the buffer of a connection that closes is not the end of the wait."""
+
+    async def answer(visit):
+        await visit.head()
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 350000\r\n\r\n" + bytes(350_000))
+
+    upstream = await serve(script=answer)
+    proxy = await start(limited(upstream, timeouts={"write": "500ms"}))
+    async with await proxy.client(buffer=4096) as client:
+        await seen(lambda: proxy.service._front.connections)
+        [closing] = proxy.service._front.connections
+        wire = closing._wire
+        wire.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        client.deaf()
+        client.send(get("/api/x", "Connection: close"))
+        await seen(lambda: closing.writing_paused)
+        client.listen()
+        await seen(lambda: wire.is_closing() and not closing.writing_paused)
+        client.deaf()
+        async with asyncio.timeout(8):
+            await proxy.service._front.all_closed()
+
+    assert 0 == proxy.service.connections
+
+
 async def test_a_head_of_many_small_fields_has_a_limit_as_a_whole(upstream, start):
     """300 unfinished heads of any size must not fill the memory."""
     proxy = await start(limited(upstream, limits={"head": "4KiB"}))
@@ -256,6 +306,72 @@ async def test_a_client_that_leaves_while_its_upload_is_held_is_seen(serve, star
 
     assert (499, "client-gone") == (line["status"], line["error"])
     assert time.monotonic() - left < 1.5
+
+
+FULL = get() * 60
+HELD_BACK = get("/api/x", "Connection: upgrade", "Upgrade: websocket") + bytes(400_000)
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [(FULL, b""), (get(), FULL), (b"POST", FULL), (HELD_BACK, b"")],
+    ids=["in one segment", "in two", "behind a body", "behind an upgrade"],
+)
+async def test_a_client_that_leaves_behind_more_than_is_read_is_seen(serve, start, first, more):
+    """No more is read than can be answered, so its leaving is looked for."""
+    upstream = await serve(None)
+    proxy = await start(limited(upstream))
+    async with await proxy.client() as client:
+        if first == b"POST":
+            client.send(request("POST", "/api/x", "Content-Length: 5"))
+            await upstream.visited()
+            client.send(b"hello" + more)
+        else:
+            client.send(first)
+            await upstream.asked()
+            client.send(more)
+        [full] = proxy.service._front.connections
+        await seen(lambda: full._buffer_paused)
+        await upstream.asked()
+        client.reset()
+        async with asyncio.timeout(4):
+            await proxy.service._front.all_closed()
+
+    assert 499 == (await proxy.logged())["status"]
+
+
+@pytest.mark.parametrize(
+    ("each", "size"),
+    [
+        (request("POST", "/api/x", body=bytes(200_000)), 200_000),
+        (request("POST", "/api/x", "Transfer-Encoding: chunked") + b"0\r\n\r\n", 0),
+    ],
+    ids=["large", "empty"],
+)
+async def test_bodies_that_wait_for_their_turn_are_not_all_held(serve, start, each, size):
+    """Behind a slow answer stands one of them; all are carried in the end."""
+    may_answer = asyncio.Event()
+
+    async def answer_late(visit):
+        while True:
+            await visit.request()
+            await may_answer.wait()
+            visit.send(OK)
+
+    upstream = await serve(script=answer_late)
+    proxy = await start(limited(upstream))
+    async with await proxy.client() as client:
+        client.send(get() + get() + each * 30)
+        await upstream.asked()
+        [full] = proxy.service._front.connections
+        await seen(lambda: full._buffer_paused)
+        waiting = [body.total_bytes for _, body in full._messages]
+        may_answer.set()
+        answers = [(await client.answer()).status for _ in range(32)]
+
+    assert [0, size] == waiting
+    assert [200] * 32 == answers
+    assert 32 == len(upstream.requests)
 
 
 async def test_a_good_request_in_front_of_garbage_is_answered(proxy, upstream):

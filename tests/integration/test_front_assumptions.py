@@ -41,6 +41,7 @@ def test_the_c_parser_is_there():
         "_max_msg_queue_size",
         "_reading_paused",
         "_pause_reading_for_buffer",
+        "_resume_reading_for_buffer",
         "_waiter",
         "_current_request",
         "_request_count",

@@ -544,3 +544,26 @@ async def test_an_empty_line_behind_a_last_request_is_forgiven(proxy, upstream, 
     answer = await proxy.ask(last + FIVE + tail)
 
     assert (200, b"hello") == (answer.status, upstream.requests[0].body)
+
+
+@pytest.mark.parametrize("tail", [b"\r", b"\n", b"\r\n", b"\r\n\r\n"])
+async def test_an_empty_line_that_nothing_follows_at_once_is_forgiven(proxy, upstream, tail):
+    """The next request comes later, in a segment of its own."""
+    async with await proxy.client() as client:
+        first = await client.ask(request("POST", "/api/x", body=b"hello") + tail)
+        client.send(tail)
+        second = await client.ask(get())
+
+    assert (200, 200) == (first.status, second.status)
+    assert [b"hello", b""] == [each.body for each in upstream.requests]
+
+
+@pytest.mark.parametrize("length", [2**63, 2**64 - 1, 2**64])
+async def test_no_request_becomes_the_body_of_one_whose_length_overflows(proxy, upstream, length):
+    """The parser takes 2**64 - 1 for no body: the upstream would still wait for it."""
+    answer = await proxy.ask(request("POST", "/api/x", f"Content-Length: {length}"))
+    await proxy.ask(get())
+
+    check_document(answer, 400)
+    assert b"close" == answer.one(b"Connection")
+    assert [b"GET"] == [each.method for each in upstream.requests]

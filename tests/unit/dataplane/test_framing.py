@@ -15,6 +15,7 @@ CHUNKED = (b"Transfer-Encoding", b"chunked")
 GOOD = {
     "without a body": ([HOST], {}),
     "with a length": ([HOST, LENGTH], {"length": 5}),
+    "with the greatest length": ([HOST, LENGTH], {"length": 2**63 - 1}),
     "in chunks": ([HOST, CHUNKED], {"chunked": True}),
     "in chunks, in capitals": ([HOST, (b"TRANSFER-ENCODING", b" Chunked ")], {"chunked": True}),
     "HTTP/1.0 without Host": ([], {"version": (1, 0)}),
@@ -26,6 +27,7 @@ BAD = {
     "HTTP/1.1 without Host": ([], {}, BadRequest),
     "length and chunks": ([HOST, LENGTH, CHUNKED], {"chunked": True}, BadRequest),
     "chunks and length": ([HOST, CHUNKED, LENGTH], {"chunked": True}, BadRequest),
+    "too great a length": ([HOST, LENGTH], {"length": 2**63}, BadRequest),
     "chunks in HTTP/1.0": ([CHUNKED], {"chunked": True, "version": (1, 0)}, BadRequest),
     "an empty coding": ([HOST, (b"Transfer-Encoding", b"")], {}, BadRequest),
     "an empty coding and a length": ([HOST, (b"Transfer-Encoding", b" "), LENGTH], {}, BadRequest),

@@ -67,3 +67,18 @@ async def test_any_other_end_drops_the_exchange(tls, held, error, ends):
 
     with pytest.raises(Dropped):
         await response.head()
+
+
+async def test_without_a_descriptor_to_read_the_rest_the_connection_is_told_lost(ends, monkeypatch):
+    """Its place in the pool would never be free again."""
+    _, ours = ends
+    connection = connected(ours)
+    response = connection.begin(b"POST", to_head=False, whole=False)
+    monkeypatch.setattr(socket, "fromfd", mock.Mock(side_effect=OSError(24, "no descriptors")))
+
+    connection.connection_lost(BrokenPipeError())
+
+    connection._owner.lost.assert_called_once_with(connection)
+    connection._sweep.discard.assert_called_once_with(connection)
+    with pytest.raises(Dropped):
+        await response.head()

@@ -428,3 +428,12 @@ async def test_an_ordinary_answer_to_an_upgrade_is_read_as_ever(make_response):
 
     assert (200, b"hello") == ((await response.head()).status, await body_of(response))
     assert (True, True, False) == (response.complete, response.keep_alive, response.surplus)
+
+
+async def test_nothing_of_a_stream_is_held_that_was_taken(make_response):
+    """The bytes behind the head, as many as one read brings, would stay till the stream ends."""
+    response = make_response(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(200_000))
+
+    response.take()
+
+    assert not any(response._raw + response._pieces)
