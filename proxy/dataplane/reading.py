@@ -13,7 +13,7 @@ from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
-from proxy.dataplane.cut import MAX_FIELDS, end_of_head, end_of_piece, refusal_of
+from proxy.dataplane.cut import END, MAX_FIELDS, end_of_head, end_of_piece, refusal_of
 from proxy.dataplane.errors import BadRequest, Refusal
 
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 BROKEN_BODY: Final = "The chunks of the body are malformed."
 
 _PIECES: Final = 64
-"""In so many pieces at most the bytes of a chunked body are parsed that came at once."""
+"""In so many pieces the bytes of a chunked body are parsed that came at once; then as one, up to
+the last place that looks like its end, for each piece costs as much as many bytes."""
 
 _HELD_BACK: Final = 64 * 1024
 """Bytes behind a request for an upgrade that are held till its fate is known."""
@@ -46,6 +47,7 @@ class Reading(RequestHandler):
     """The reading half of a client's connection: fills the queue of requests and their bodies."""
 
     __slots__ = (
+        "_bulk",
         "_deaf_for",
         "_last",
         "_left",
@@ -79,6 +81,8 @@ class Reading(RequestHandler):
         """Bytes that are left of it; None: it is in chunks."""
         self._tail = b""
         """Its last bytes, where the end of the chunks may have begun."""
+        self._bulk = False
+        """So many places of it look like its end that they are not tried one by one."""
         self._soiled = False
         """The parser has read chunks: it would give their last trailer to the next request."""
         self._last = False
@@ -135,11 +139,8 @@ class Reading(RequestHandler):
             size = min(self._left, len(pending))
             self._left -= size
             return size
-        if bulk:
-            # Whether something stands behind the body cannot be told any more.
-            self._last = True
-            return len(pending)
-        size = end_of_piece(self._tail, pending)
+        self._bulk = bulk and END in pending
+        size = pending.rfind(END) + len(END) if self._bulk else end_of_piece(self._tail, pending)
         self._tail = (self._tail + pending[max(size - 3, 0) : size])[-3:]
         return size
 
@@ -211,6 +212,9 @@ class Reading(RequestHandler):
             fields = "Too many headers" in str(error)
             self._unreadable(refusal_of(piece, method=method, fields=fields))
             return
+        bulk, self._bulk = self._bulk, False
+        if bulk and messages:
+            self._last = True  # requests behind it are dropped: only one at a time is taken up
         if messages and not self._last:
             message, self._newest = messages[0]
             self._upgrading = message.upgrade

@@ -402,14 +402,31 @@ async def test_pipelined_behind_chunks_and_then_garbage(proxy, upstream):
 
 
 async def test_a_chunked_body_of_line_ends_passes_whole(proxy, upstream):
-    """So many places where it might end are not all tried; the connection is closed behind it."""
+    """So many places where it might end are not all tried, and the connection goes on."""
     body = b"\r\n\r\n" * 20_000
     async with await proxy.client() as client:
         data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
         answer = await client.ask(request("POST", "/api/x", "Transfer-Encoding: chunked") + data)
+        after = await client.ask(get())
+
+    assert (200, 200) == (answer.status, after.status)
+    assert [body, b""] == [each.body for each in upstream.requests]
+
+
+@pytest.mark.parametrize("tail", [get("/api/y"), get("/api/y")[:30], b"\0\r\n\r\n"])
+async def test_what_stands_behind_such_a_body_is_whole_or_nothing(proxy, upstream, tail):
+    """Never a part of it, nor a request made of two."""
+    body = b"\r\n\r\n" * 200
+    data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    async with await proxy.client() as client:
+        client.send(request("POST", "/api/x", "Transfer-Encoding: chunked") + data + tail)
+        answer = await client.answer()
+        client.send(get("/api/z"))
+        await client.bell.until(lambda: client.ending is not None or b"HTTP/1.1" in client.received)
 
     assert 200 == answer.status
     assert body == upstream.requests[0].body
+    assert {b"/y", b"/z"} >= {each.target for each in upstream.requests[1:]}
 
 
 async def test_the_log_tells_what_came_of_a_body_that_was_refused(upstream, start):
