@@ -136,7 +136,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quick", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of all peers (default 5)")
     parser.add_argument(
-        "--seconds", type=int, default=4, help="load per peer and round (default 4)"
+        "--seconds", type=int, default=10, help="load per peer and round (default 10)"
     )
     return parser.parse_args()
 

@@ -15,6 +15,7 @@ from aiohttp.http import RawRequestMessage
 
 from proxy.dataplane.errors import BodyTimeout, HeadTimeout, Overloaded
 from proxy.dataplane.model import Head, Peer
+from proxy.dataplane.names import HOST
 from proxy.dataplane.reading import Reading, Unreadable
 from proxy.dataplane.request import ClientRequest
 from proxy.dataplane.router import RESERVED
@@ -191,7 +192,7 @@ class ClientConnection(Reading):
 
     def _entered(self, message: RawRequestMessage) -> Entrance:
         """Return how a request came in; mostly as the one before it."""
-        authority = message.headers.get("Host")
+        authority = message.headers.get(HOST)
         if self._entrance.authority != authority:
             self._entrance = self._entrance._replace(authority=authority)
         return self._entrance

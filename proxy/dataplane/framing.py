@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.errors import BadRequest, BadVersion, UnsupportedCoding
+from proxy.dataplane.names import HOST, TRANSFER_ENCODING
 
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def check_framing(head: Head) -> None:
     """
     if head.version not in _VERSIONS:
         raise BadVersion("Keybearer speaks HTTP/1.1 and HTTP/1.0.")
-    if "Transfer-Encoding" in head.named:
+    if TRANSFER_ENCODING in head.named:
         codings = head.named.getall("Transfer-Encoding")
         if head.http10 or "Content-Length" in head.named or not "".join(codings).strip():
             raise BadRequest("The framing of the body contradicts itself.")
@@ -36,5 +37,5 @@ def check_framing(head: Head) -> None:
             raise UnsupportedCoding("The only transfer coding that is taken is `chunked`.")
     if head.length is not None and head.length > _LONGEST:
         raise BadRequest("No body is that long.")
-    if not head.http10 and "Host" not in head.named:
+    if not head.http10 and HOST not in head.named:
         raise BadRequest("An HTTP/1.1 request needs a Host field.")

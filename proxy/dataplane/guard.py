@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.cors import NO_CORS
 from proxy.dataplane.errors import BadRequest, ForwardDenied, HostDenied, OriginDenied
+from proxy.dataplane.names import ORIGIN, SEC_FETCH_DEST, SEC_FETCH_SITE, SERVICE_WORKER
 from proxy.dataplane.target import parse_authority
 from proxy.upstream.origin import DEFAULT_PORTS
 
@@ -141,7 +142,7 @@ def check_origin(named: Named, authority: Authority | None, cors: Cors = NO_CORS
         OriginDenied: the request comes from a page that is not ours, or registers a script that
             would see the requests of all routes of this origin.
     """
-    if "Origin" in named:
+    if ORIGIN in named:
         origins = named.getall("Origin")
         page = _page(origins[0], authority, cors) if len(origins) == 1 else None
         if page is not None:
@@ -149,7 +150,7 @@ def check_origin(named: Named, authority: Authority | None, cors: Cors = NO_CORS
         raise OriginDenied(
             "Web pages of other origins may not use this proxy.", cause="Origin is not ours"
         )
-    if named.get("Sec-Fetch-Site", "") in _FOREIGN_SITES:
+    if named.get(SEC_FETCH_SITE, "") in _FOREIGN_SITES:
         raise OriginDenied(
             "Web pages of other origins may not use this proxy.", cause="Sec-Fetch-Site"
         )
@@ -169,9 +170,9 @@ def check_shared_origin(named: Named) -> bool:
     Raises:
         OriginDenied: the request would register a service worker.
     """
-    if "Service-Worker" in named:
+    if SERVICE_WORKER in named:
         raise OriginDenied("No service workers here; use the route's virtual host.")
-    return named.get("Sec-Fetch-Dest", "") in _DOCUMENTS
+    return named.get(SEC_FETCH_DEST, "") in _DOCUMENTS
 
 
 def _is_ours(origin: str, authority: Authority | None) -> bool:

@@ -146,13 +146,14 @@ def _decode(text: bytes) -> bytes:
 
 
 def _without_parameters(path: bytes) -> bytes:
-    return _PARAMETERS.sub(b"", path) if b";" in path else path
+    # find(), for `in` first tries whether it was given a number, and makes an error of it.
+    return _PARAMETERS.sub(b"", path) if path.find(b";") >= 0 else path
 
 
 def _fold(path: bytes) -> bytes:
     """Fold what servers commonly do not tell apart: case, `//`, a trailing `/`, `;parameters`."""
     bare = _without_parameters(path)
-    if b"//" in bare:
+    if bare.find(b"//") >= 0:
         bare = _SLASHES.sub(b"/", bare)
     return (bare.rstrip(b"/") or b"/").lower()
 

@@ -8,6 +8,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from proxy.dataplane.errors import BadRequest
 from proxy.dataplane.model import Head
+from proxy.dataplane.names import CONTENT_LENGTH
 from proxy.dataplane.reading import BROKEN_BODY
 
 
@@ -43,7 +44,7 @@ class ClientRequest:
         """Return the head as the data plane knows it."""
         message = self._message
         chunked = bool(message.chunked)
-        length = None if chunked else message.headers.get("Content-Length")
+        length = None if chunked else message.headers.get(CONTENT_LENGTH)
         return Head(
             message.method,
             message.path,
