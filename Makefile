@@ -49,7 +49,7 @@ $(COMPILED)/.ready: $(READY) $(shell find proxy -name '*.py' -o -name '*.yaml')
 # The same tests against the other build, on one of the loops: no module that is compiled knows of them. With the safe path the working directory is not searched first.
 compiled: $(COMPILED)/.ready ## Run the tests that send requests on the compiled build (needs a C compiler)
 	@cd / && PYTHONPATH=$(abspath $(COMPILED)/lib) $(abspath $(BIN))/python -c 'import proxy.dataplane.headers as it; assert it.__file__.endswith(".so"), it.__file__'
-	PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED)/lib:. $(BIN)/python -m pytest -o pythonpath= -n 2 -m "not e2e and not soak" --ignore=tests/integration/fidelity --ignore-glob="*/test_standin*" --ignore=tests/integration/test_documents.py -k "not asyncio" tests/integration tests/property $(ARGS)
+	ON_UVLOOP_ALONE=1 PYTHONSAFEPATH=1 PYTHONPATH=$(COMPILED)/lib:. $(BIN)/python -m pytest -o pythonpath= -n 2 -m "not e2e and not soak" --ignore=tests/integration/fidelity --ignore-glob="*/test_standin*" --ignore=tests/integration/test_documents.py tests/integration tests/property $(ARGS)
 
 e2e: $(READY) ## Run the tests with real tools (curl, nginx, …)
 	$(BIN)/pytest -n 2 --dist loadfile -m e2e $(ARGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 
 import pytest
 import uvloop
@@ -20,6 +21,9 @@ def pytest_asyncio_loop_factories(config, item):
     """Run a test of the proxy on uvloop and on asyncio's own loop."""
     if item.path.name.startswith(_ON_ONE_LOOP):
         return {"asyncio": asyncio.new_event_loop}
+    asks = any("loop_factories" in mark.kwargs for mark in item.iter_markers("asyncio"))
+    if "ON_UVLOOP_ALONE" in os.environ and not asks:
+        return {"uvloop": uvloop.new_event_loop}
     return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
