@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from proxy.upstream.response import ResponseHead
 
 
+_FIRST_FINAL: Final = 200
 _NO_CONTENT: Final = 204
 _VERSION: Final = b"HTTP/1.1 "
 # RFC 9110 8.6 forbids one in 1xx and 204, and a client that believed it would wait.
@@ -21,15 +22,17 @@ _COOKIES: Final = re.compile(rb"\r\nset-cookie:[^\r]*", re.IGNORECASE)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
-def interim_bytes(answer: ResponseHead, mount: Mount) -> bytes:
+def interim_bytes(answer: ResponseHead, mount: Mount, *, foreign: bool = False) -> bytes:
     """Return an informational head (1xx) for the client."""
-    block = _LENGTH.sub(b"", mount.route.response.relayed(answer, mount.base))
+    block = _fields(answer, mount, foreign=foreign)
     return b"".join((_VERSION, answer.status_text, block, b"\r\n\r\n"))
 
 
-def switch_bytes(answer: ResponseHead, mount: Mount, protocol: str, extra: bytes = b"") -> bytes:
+def switch_bytes(
+    answer: ResponseHead, mount: Mount, protocol: str, extra: bytes = b"", *, foreign: bool = False
+) -> bytes:
     """Return a 101 for the client, with `extra`: behind it comes another protocol."""
-    block = _LENGTH.sub(b"", mount.route.response.relayed(answer, mount.base)) + extra
+    block = _fields(answer, mount, foreign=foreign) + extra
     return b"".join((_VERSION, answer.status_text, block, b"\r\n", switching(protocol), b"\r\n"))
 
 
@@ -52,18 +55,21 @@ def head_bytes(
         extra: our own field lines, each behind a CRLF.
         foreign: it goes to a page of another origin, which sets no cookies for our host.
     """
-    block = mount.route.response.relayed(answer, mount.base)
-    if answer.status == _NO_CONTENT:
-        block = _LENGTH.sub(b"", block)
-    if foreign:
-        block = _COOKIES.sub(b"", block)
-    parts = [_VERSION, answer.status_text, block, extra]
+    parts = [_VERSION, answer.status_text, _fields(answer, mount, foreign=foreign), extra]
     if chunked:
         parts.append(b"\r\nTransfer-Encoding: chunked")
     if close:
         parts.append(b"\r\nConnection: close")
     parts.append(b"\r\n\r\n")
     return b"".join(parts)
+
+
+def _fields(answer: ResponseHead, mount: Mount, *, foreign: bool) -> bytes:
+    """Return the field lines of any answer that pass, each behind a CRLF."""
+    block = mount.route.response.relayed(answer, mount.base)
+    if answer.status < _FIRST_FINAL or answer.status == _NO_CONTENT:
+        block = _LENGTH.sub(b"", block)
+    return _COOKIES.sub(b"", block) if foreign else block
 
 
 def framed(piece: bytes, *, chunked: bool, ended: bool) -> bytes:

@@ -159,7 +159,7 @@ class ClientConnection(Reading):
         if self._buffer_paused and few and not self._full():
             self._resume_reading_if_drained()
         self._wait_no_more()
-        self._budget_s = self._front.limits.body_s or 0.0
+        self._budget_s = self._limits.body_s or 0.0
         return message, payload
 
     async def _refused(self, message: RawRequestMessage | Unreadable) -> bool:
@@ -272,19 +272,19 @@ class ClientConnection(Reading):
     def expire(self) -> None:
         """End what has lasted too long."""
         self.deadline = None
-        match self._waits_for:
-            case 1 if self._pending:
-                self._unreadable(HeadTimeout("The head of the request did not end in time."))
-            case 3:
-                # Its end, and heads behind it, may have come just now.
-                if self._awaited is not None and not self._awaited.is_eof():
-                    self._awaited.set_exception(BodyTimeout("The body did not come in time."))
-            case 4:
-                self.abort()
-            case 5:
-                self._look_for_client()
-            case _:
-                self.force_close()
+        what = self._waits_for
+        if what == _HEAD and self._pending:
+            self._unreadable(HeadTimeout("The head of the request did not end in time."))
+        elif what == _BODY:
+            # Its end, and heads behind it, may have come just now.
+            if self._awaited is not None and not self._awaited.is_eof():
+                self._awaited.set_exception(BodyTimeout("The body did not come in time."))
+        elif what == _READER:
+            self.abort()
+        elif what == _ROOM:
+            self._look_for_client()
+        else:
+            self.force_close()
 
     def _look_for_client(self) -> None:
         """A client's leaving is not told while its connection is not read."""
@@ -347,7 +347,7 @@ class ClientConnection(Reading):
         self._budget_s -= self._loop.time() - since
         if self._came >= BODY_STEP:
             self._came = 0
-            self._budget_s = self._front.limits.body_s or 0.0
+            self._budget_s = self._limits.body_s or 0.0
         if self._waits_for == _BODY:
             self._wait_no_more()
 

@@ -15,6 +15,7 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from proxy.dataplane.cut import END, MAX_FIELDS, end_of_head, end_of_piece, refusal_of
 from proxy.dataplane.errors import BadRequest, Refusal
+from proxy.dataplane.names import CONTENT_LENGTH
 
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ class Reading(RequestHandler):
             self._last = message.should_close or message.upgrade
             if not self._newest.is_eof():
                 self._tail = b""
-                length = message.headers.get("Content-Length")
+                length = message.headers.get(CONTENT_LENGTH)
                 self._left = None if length is None else int(length)
             self._take_up(message, self._newest)
 

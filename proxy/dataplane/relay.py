@@ -106,7 +106,7 @@ async def _final_head(
         # An HTTP/1.0 client takes none, and a 100 that nobody asked for confuses some.
         asked = answer.status != _CONTINUE or "Expect" in head.named
         if asked and not head.http10:
-            data, echo = interim_bytes(answer, mount), exchange.echo
+            data, echo = interim_bytes(answer, mount, foreign=record.foreign), exchange.echo
             client.write(data if echo is None else echo.mask(data, record))
         answer = await exchange.response.head()
     if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
@@ -118,7 +118,8 @@ async def _switch(
     exchange: Exchange, client: Client, answer: ResponseHead, mount: Mount, record: Record
 ) -> None:
     """Pass the 101 on, and then whatever comes, both ways (RFC 9110 7.8)."""
-    opening = switch_bytes(answer, mount, exchange.response.asked or "", record.extra)
+    asked = exchange.response.asked or ""
+    opening = switch_bytes(answer, mount, asked, record.extra, foreign=record.foreign)
     if exchange.echo is not None:
         opening = exchange.echo.mask(opening, record)
     # The tunnel is told of buffers that fill up, not of those that are full when it begins.

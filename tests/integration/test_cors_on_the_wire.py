@@ -6,6 +6,8 @@ import pytest
 
 from tests.integration.rig.proxy import BEARER, get, one_route, request
 from tests.integration.rig.raw import Client
+from tests.integration.rig.tunnel import ASKING, SWITCH
+from tests.integration.rig.upstream import OK
 
 
 APP = "https://app.example"
@@ -281,6 +283,29 @@ async def test_an_allowed_page_has_no_cookies(start, upstream):
     assert [[], [b"s=1"]] == [sent.all(b"Cookie") for sent in upstream.requests]
     assert [0, 1] == [len(answer.all(b"Set-Cookie")) for answer in (foreign, ours)]
     assert ["cookie"] == (await proxy.logged())["stripped"]
+
+
+@pytest.mark.parametrize("status", [101, 103])
+async def test_an_allowed_page_has_no_cookies_from_other_heads_either(serve, start, status):
+    """A browser would keep those of a hint or of a handshake as well."""
+    field = b"Set-Cookie: session=1\r\n"
+
+    async def script(visit):
+        await visit.head()
+        if status == 101:
+            visit.send(SWITCH[:-2] + field + b"\r\n")
+        else:
+            visit.send(b"HTTP/1.1 103 Hint\r\n" + field + b"\r\n" + OK)
+
+    upstream = await serve(script=script)
+    proxy = await start(configured(upstream, cookies="pass"))
+    asking = ASKING if status == 101 else []
+    async with await proxy.client() as client:
+        client.send(get("/api/x", ORIGIN, *asking))
+        await client.until(b"\r\n\r\n")
+
+    assert client.received.startswith(b"HTTP/1.1 %d " % status)
+    assert b"session" not in client.received
 
 
 async def test_a_document_for_an_allowed_page_is_still_sandboxed(open_proxy):

@@ -262,7 +262,7 @@ async def test_full_buffers_are_waited_for_before_a_tunnel_begins(make_route, ma
     sweep = Sweep(asyncio.get_running_loop())
     pool = SimpleNamespace(sweep=sweep, endpoint=SimpleNamespace(timeouts=timeouts))
     mount = SimpleNamespace(route=make_route(pool=pool), base=Base(cast("Any", None), b"", False))
-    record = SimpleNamespace(extra=b"")
+    record = SimpleNamespace(extra=b"", foreign=False)
     parts: Any = (exchange, client, make_head(), mount, record)
     await relay(*parts)
 
