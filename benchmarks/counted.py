@@ -12,7 +12,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.pure_path import HEADS, carrier, without_sockets
+from benchmarks.pure_path import HEADS, carrier
 from benchmarks.reference import Work
 from proxy.dataplane import headers
 
@@ -57,13 +57,12 @@ def main() -> None:
     if not str(headers.__file__).endswith(".py"):
         raise SystemExit("the stored figures are of the plain build, and this is the compiled one")
     gc.disable()  # when it runs depends on what else is alive
-    with without_sockets():
-        for (kind, routes), work in pieces().items():
-            for _ in range(WARM_UP):
-                work()
-            for times in TIMES:
-                line = {"pid": in_child(work, times), "kind": kind, "routes": routes}
-                print(json.dumps(line | {"times": times}), flush=True)
+    for (kind, routes), work in pieces().items():
+        for _ in range(WARM_UP):
+            work()
+        for times in TIMES:
+            line = {"pid": in_child(work, times), "kind": kind, "routes": routes}
+            print(json.dumps(line | {"times": times}), flush=True)
 
 
 if __name__ == "__main__":

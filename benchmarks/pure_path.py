@@ -1,20 +1,18 @@
-"""The way of a request without its sockets: what `Handler` decides, on typical requests."""
+"""What is decided on the way of a request, without its sockets, on typical requests."""
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.credentials.fixed import FixedCredential
-from proxy.dataplane import handler
 from proxy.dataplane.answer import head_bytes
 from proxy.dataplane.guard import Guard
 from proxy.dataplane.headers import RequestRules, ResponseRules, Stripping
 from proxy.dataplane.inject import Injector, Slot
+from proxy.dataplane.judge import judge
 from proxy.dataplane.model import Entrance, Head, Peer, Route, Snapshot
 from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.record import Record
@@ -25,7 +23,7 @@ from proxy.upstream.response import ResponseHead
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 # Not those of the benchmarks of speed: the stored figures belong to these.
@@ -38,8 +36,14 @@ PEER = Peer("127.0.0.1")
 ANSWER = ResponseHead(
     200,
     b"200 OK",
-    b"\r\nServer: nginx\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nContent-Type: application/json"
-    b'\r\nContent-Length: 113\r\nConnection: keep-alive\r\nETag: "made-up"',
+    [
+        (b"Server", b"Server: nginx"),
+        (b"Date", b"Date: Mon, 01 Jan 2024 00:00:00 GMT"),
+        (b"Content-Type", b"Content-Type: application/json"),
+        (b"Content-Length", b"Content-Length: 113"),
+        (b"Connection", b"Connection: keep-alive"),
+        (b"ETag", b'ETag: "made-up"'),
+    ],
 )
 ANSWER.length = 113
 DEEP_EVERY = 10  # of many routes, one has a prefix of two segments
@@ -126,57 +130,18 @@ def snapshot(routes: int) -> Snapshot:
     return Snapshot(Router(made), Guard(hosts), {each.name: each for each in made})
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """Stands for a request that has been sent: nothing has to be ended."""
-
-    head: ResponseHead
-
-    def release(self) -> None:
-        """Ends nothing."""
-
-    async def abandon(self) -> None:
-        """Ends nothing."""
-
-
-async def answered(*_: object) -> Exchange:
-    """Stands for `send`: the answer is at hand."""
-    return Exchange(ANSWER)
-
-
-async def head_relayed(exchange: Exchange, _: object, __: Head, mount: Any, record: Record) -> None:
-    """Stands for `relay`: renders the answer's head."""
-    lines, foreign = record.extra, record.foreign
-    head_bytes(exchange.head, mount, chunked=False, close=False, extra=lines, foreign=foreign)
-
-
-STANDINS = {"send": answered, "relay": head_relayed}
-
-
-@contextlib.contextmanager
-def without_sockets() -> Iterator[None]:
-    """Has the handler send nothing: every request is answered at once by the same answer."""
-    kept = {name: vars(handler)[name] for name in STANDINS}
-    vars(handler).update(STANDINS)
-    try:
-        yield
-    finally:
-        vars(handler).update(kept)
-
-
 def carrier(routes: int) -> Callable[[Head], Record]:
-    """What carries a head past so many routes, without sockets, and returns what is told of it."""
+    """What decides on a head, among so many routes, and returns what is told of it."""
+    judged_by = snapshot(routes)
     unused = cast("Any", None)
-    # The handler itself is run: a list of its steps would grow old unnoticed. Not its `handle`,
-    # which adds the log line.
-    carry = handler.Handler(snapshot(routes), unused, unused, unused)._carry  # noqa: SLF001 -- see above
 
     def once(each: Head) -> Record:
         record = Record("", each, PEER)
-        try:
-            carry(each, unused, ENTRANCE, PEER, unused, record).send(None)
-        except StopIteration:
-            return record
-        raise AssertionError("the pure path has waited for something")
+        errand = judge(each, unused, ENTRANCE, record, judged_by, unused)
+        if isinstance(errand, bytes):
+            raise TypeError("the request has been answered instead of judged")
+        lines, foreign = record.extra, record.foreign
+        head_bytes(ANSWER, errand.mount, chunked=False, close=False, extra=lines, foreign=foreign)
+        return record
 
     return once

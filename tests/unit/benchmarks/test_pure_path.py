@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.pure_path import HEADS, NAME, PATH, carrier, without_sockets
+from benchmarks.pure_path import HEADS, NAME, PATH, carrier
 from benchmarks.reference import Work
-from proxy.dataplane import handler
 from proxy.dataplane.outbound import assemble
 
 
@@ -19,7 +18,7 @@ def sent(monkeypatch):
         found.append(assemble(*arguments))
         return found[-1]
 
-    monkeypatch.setattr("proxy.dataplane.handler.assemble", watched)
+    monkeypatch.setattr("proxy.dataplane.judge.assemble", watched)
     return found
 
 
@@ -27,8 +26,7 @@ def sent(monkeypatch):
 @pytest.mark.parametrize("kind", HEADS)
 def test_a_request_is_carried(sent, kind, routes):
     """To its route, without what the client had, with the credential."""
-    with without_sockets():
-        record = carrier(routes)(HEADS[kind])
+    record = carrier(routes)(HEADS[kind])
 
     assert record.route is not None
     assert NAME == record.route.name
@@ -38,15 +36,6 @@ def test_a_request_is_carried(sent, kind, routes):
     assert b"Access-Token: " in request.head
     assert b"Cookie" not in request.head
     assert b"access_token" not in request.head
-
-
-def test_the_handler_is_left_as_it_was():
-    """Others send with it in the same process."""
-    before = dict(vars(handler))
-    with without_sockets():
-        assert before != vars(handler)
-
-    assert before == vars(handler)
 
 
 def test_the_reference_stays_the_same():
