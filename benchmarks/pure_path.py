@@ -12,10 +12,11 @@ from proxy.dataplane.answer import head_bytes
 from proxy.dataplane.guard import Guard
 from proxy.dataplane.headers import RequestRules, ResponseRules, Stripping
 from proxy.dataplane.inject import Injector, Slot
-from proxy.dataplane.judge import judge
-from proxy.dataplane.model import Entrance, Head, Peer, Route, Snapshot
+from proxy.dataplane.judge import Snapshot, judge
+from proxy.dataplane.model import Entrance, Head, Peer
 from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.record import Record
+from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
 from proxy.secret import Secret
 from proxy.upstream.origin import Origin

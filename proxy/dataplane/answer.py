@@ -9,7 +9,7 @@ from proxy.dataplane.outbound import switching
 
 
 if TYPE_CHECKING:
-    from proxy.dataplane.model import Mount
+    from proxy.dataplane.router import Mount
     from proxy.upstream.response import ResponseHead
 
 

@@ -8,7 +8,7 @@ from proxy.upstream.errors import Dropped
 
 
 if TYPE_CHECKING:
-    from proxy.dataplane.model import Body
+    from proxy.dataplane.ends import Body
     from proxy.dataplane.upload import Upload
     from proxy.upstream.connection import Connection
 

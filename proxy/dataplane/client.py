@@ -194,7 +194,7 @@ class ClientConnection(Reading):
         """Return how a request came in; mostly as the one before it."""
         authority = message.headers.get(HOST)
         if self._entrance.authority != authority:
-            self._entrance = self._entrance._replace(authority=authority)
+            self._entrance = self._entrance.called(authority)
         return self._entrance
 
     @property

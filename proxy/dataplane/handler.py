@@ -17,7 +17,9 @@ from proxy.upstream.errors import UpstreamError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy.dataplane.model import Body, Client, Entrance, Head, Peer, Snapshot
+    from proxy.dataplane.ends import Body, Client
+    from proxy.dataplane.judge import Snapshot
+    from proxy.dataplane.model import Entrance, Head, Peer
     from proxy.dataplane.reserved import Health
     from proxy.observe.log import Log
 

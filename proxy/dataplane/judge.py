@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 -- the compiled build looks the types up
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from proxy.dataplane.cors import NO_PAGE, is_preflight, preflight_answer
 from proxy.dataplane.framing import check_framing
-from proxy.dataplane.guard import SANDBOX, check_origin, check_shared_origin
+from proxy.dataplane.guard import (
+    SANDBOX,
+    Guard,  # noqa: TC001 -- the compiled build looks the types up
+    check_origin,
+    check_shared_origin,
+)
 from proxy.dataplane.outbound import assemble
 from proxy.dataplane.reserved import reserved_answer
-from proxy.dataplane.router import RESERVED
+from proxy.dataplane.route import Route  # noqa: TC001 -- the compiled build looks the types up
+from proxy.dataplane.router import (
+    RESERVED,
+    Router,  # noqa: TC001 -- as above
+)
 from proxy.dataplane.target import parse_target
 from proxy.dataplane.upgrade import wanted
 from proxy.dataplane.upload import NOTHING, upload_of
@@ -18,13 +29,29 @@ from proxy.dataplane.upload import NOTHING, upload_of
 
 if TYPE_CHECKING:
     from proxy.dataplane.cors import Page
-    from proxy.dataplane.guard import Guard
-    from proxy.dataplane.model import Body, Entrance, Head, Mount, Snapshot
+    from proxy.dataplane.ends import Body
+    from proxy.dataplane.model import Entrance, Head
     from proxy.dataplane.outbound import Outbound
     from proxy.dataplane.record import Record
     from proxy.dataplane.reserved import Health
+    from proxy.dataplane.router import Mount
     from proxy.dataplane.target import Authority, Target
     from proxy.dataplane.upload import Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that a request is judged by. A request keeps the one it began with.
+
+    Attributes:
+        router: finds the route.
+        guard: knows the accepted hosts.
+        routes: by name.
+    """
+
+    router: Router
+    guard: Guard
+    routes: Mapping[str, Route]
 
 
 class Errand:

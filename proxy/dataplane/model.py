@@ -1,24 +1,14 @@
-"""The values that the steps of the data plane share: one immutable snapshot, one head a request."""
+"""The values that the steps of the data plane share. None changes once it is made."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from proxy.dataplane.guard import Guard
-    from proxy.dataplane.headers import RequestRules, ResponseRules
-    from proxy.dataplane.inject import Injector
-    from proxy.dataplane.policy import Policy
-    from proxy.dataplane.rewrite import Base
-    from proxy.dataplane.router import Router
-    from proxy.dataplane.tunnel import End
     from proxy.secret import Secret
-    from proxy.upstream.pool import Pool
 
 
 CredentialState = Literal["ready", "stale", "unavailable"]
@@ -59,7 +49,7 @@ class Named(Protocol):
     def __contains__(self, key: object, /) -> bool: ...
 
 
-class Head(NamedTuple):
+class Head:
     """A request's head as the parser read it.
 
     Attributes:
@@ -72,73 +62,39 @@ class Head(NamedTuple):
         chunked: the body is in chunks.
         keep_alive: the client may send another request on the connection.
         upgrade: another protocol is asked for; what comes behind the head is kept for it.
+        http10: an HTTP/1.0 client knows neither chunks nor informational answers.
     """
 
-    method: str
-    target: str
-    version: tuple[int, int]
-    fields: Sequence[tuple[bytes, bytes]]
-    named: Named
-    length: int | None
-    chunked: bool
-    keep_alive: bool
-    upgrade: bool = False
+    __slots__ = (
+        "chunked", "fields", "http10", "keep_alive", "length", "method", "named", "target",
+        "upgrade", "version",
+    )  # fmt: skip
 
-    @property
-    def http10(self) -> bool:
-        """An HTTP/1.0 client knows neither chunks nor informational answers."""
-        return self.version == (1, 0)
-
-
-class Body(Protocol):
-    """A request's body as it comes in."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether all of it has come (it may still have to be read)."""
-        ...
-
-    async def read(self) -> bytes:
-        """Return what has come, waiting for some; empty at the end.
-
-        Raises:
-            BadRequest: its framing is broken.
-        """
-        ...
-
-    def take(self) -> bytes:
-        """Return what has come, without waiting."""
-        ...
+    def __init__(  # noqa: PLR0913, PLR0917 -- as many as a head has parts
+        self,
+        method: str,
+        target: str,
+        version: tuple[int, int],
+        fields: Sequence[tuple[bytes, bytes]],
+        named: Named,
+        length: int | None,
+        chunked: bool,  # noqa: FBT001 -- as above
+        keep_alive: bool,  # noqa: FBT001 -- as above
+        upgrade: bool = False,  # noqa: FBT001, FBT002 -- as above
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.fields = fields
+        self.named = named
+        self.length = length
+        self.chunked = chunked
+        self.keep_alive = keep_alive
+        self.upgrade = upgrade
+        self.http10 = version == (1, 0)
 
 
-class Client(Protocol):
-    """The client's end of an exchange, as the relay writes to it."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-        ...
-
-    async def drain(self) -> None:
-        """Wait while the client reads more slowly than we write."""
-        ...
-
-    def abort(self, *, reset: bool) -> None:
-        """Break the connection, so that the answer cannot be taken for a whole one."""
-        ...
-
-    def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
-        """Give the connection away, for good.
-
-        Args:
-            heir: is told of all that happens on it from now on.
-
-        Returns:
-            its transport, None if the client has left, and what has come behind the request.
-        """
-        ...
-
-
-class Entrance(NamedTuple):
+class Entrance:
     """How a request came in.
 
     Attributes:
@@ -146,90 +102,40 @@ class Entrance(NamedTuple):
             intercepted entrance will be further kinds.
         scheme: `http` or `https`, as the client sees it.
         authority: what the client calls us, as sent; None for HTTP/1.0 without Host.
-        prefix: what stands before the upstream's own path, where the entrance alone tells it.
         guarded: a TCP listener, which web pages and other machines can reach.
         route: the name of an own listener's route.
     """
 
-    kind: Literal["shared", "own"]
-    scheme: str
-    authority: str | None
-    prefix: str = ""
-    guarded: bool = True
-    route: str | None = None
+    __slots__ = ("authority", "guarded", "kind", "route", "scheme")
+
+    def __init__(
+        self,
+        kind: Literal["shared", "own"],
+        scheme: str,
+        authority: str | None,
+        *,
+        guarded: bool = True,
+        route: str | None = None,
+    ) -> None:
+        self.kind = kind
+        self.scheme = scheme
+        self.authority = authority
+        self.guarded = guarded
+        self.route = route
+
+    def called(self, authority: str | None) -> Entrance:
+        """Return the same entrance by another name."""
+        return Entrance(self.kind, self.scheme, authority, guarded=self.guarded, route=self.route)
 
 
-class Peer(NamedTuple):
+class Peer:
     """Who is at the other end of the client's connection.
 
     Attributes:
         address: an IP address, or "unix".
     """
 
-    address: str
+    __slots__ = ("address",)
 
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """An upstream with its entrances, its credential and its rules, ready to use.
-
-    Attributes:
-        name: as configured.
-        pool: the upstream's connections.
-        path: the prefix on shared listeners, or None.
-        hosts: virtual hosts, lower case.
-        policy: what may be asked for.
-        request: what of a request's fields and query goes on.
-        response: what of an answer's fields comes back.
-        injector: puts the credential on.
-        body_limit: bytes of a request's body, or None.
-        replay_buffer: bytes of a request's body that are kept for a second attempt.
-        upgrade: protocols that are tunnelled, in lower case.
-    """
-
-    name: str
-    pool: Pool
-    path: str | None
-    hosts: tuple[str, ...]
-    policy: Policy
-    request: RequestRules
-    response: ResponseRules
-    injector: Injector
-    body_limit: int | None
-    replay_buffer: int
-    upgrade: frozenset[str] = frozenset()
-
-    @property
-    def credential(self) -> Credential | None:
-        """The injected credential; None where the configuration says `none`."""
-        return self.injector.credential
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A route as one way to it shows it.
-
-    Attributes:
-        route: whose upstream is meant.
-        prefix: what is cut off the path, and put before the upstream's references: "" or "/name".
-        base: the same for `rewrite`.
-    """
-
-    route: Route
-    prefix: str
-    base: Base
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Everything that a request is judged by. A request keeps the one it began with.
-
-    Attributes:
-        router: finds the route.
-        guard: knows the accepted hosts.
-        routes: by name.
-    """
-
-    router: Router
-    guard: Guard
-    routes: Mapping[str, Route]
+    def __init__(self, address: str) -> None:
+        self.address = address

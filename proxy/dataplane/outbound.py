@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.inject import Injection
 
 
-class Outbound(NamedTuple):
+class Outbound:
     """A request head, ready to be written.
 
     Attributes:
@@ -20,10 +20,15 @@ class Outbound(NamedTuple):
         upgrade: the protocol that is asked for, or None.
     """
 
-    method: str
-    head: bytes
-    echo: Echo | None = None
-    upgrade: str | None = None
+    __slots__ = ("echo", "head", "method", "upgrade")
+
+    def __init__(
+        self, method: str, head: bytes, echo: Echo | None = None, upgrade: str | None = None
+    ) -> None:
+        self.method = method
+        self.head = head
+        self.echo = echo
+        self.upgrade = upgrade
 
     def __repr__(self) -> str:
         return f"<Outbound {self.method}>"  # the head holds the credential

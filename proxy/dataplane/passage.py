@@ -10,8 +10,9 @@ from proxy.dataplane.echo import readable
 
 if TYPE_CHECKING:
     from proxy.dataplane.exchange import Exchange
-    from proxy.dataplane.model import Head, Mount
+    from proxy.dataplane.model import Head
     from proxy.dataplane.record import Record
+    from proxy.dataplane.router import Mount
 
 
 class Passage:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from proxy.observe.log import now
+from proxy.judged import Judged
+from proxy.observe.log import now, quoted
 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from proxy.dataplane.model import Head, Peer, Route
+    from proxy.dataplane.model import Head, Peer
+    from proxy.dataplane.route import Route
     from proxy.dataplane.upload import Upload
     from proxy.observe.log import Log
 
@@ -27,6 +29,7 @@ class Record:
 
     # Defaults on the class, not __slots__: a request sets few of them.
 
+    _ended_at = 0.0
     sent_at = 0.0
     """When the upstream's time begins."""
     answered_at = 0.0
@@ -59,40 +62,57 @@ class Record:
 
     def tell(self, log: Log) -> None:
         """Write the line."""
-        if self.quiet:
-            return
-        route = self.route
+        if not self.quiet:
+            self._ended_at = perf_counter()
+            log.request(self)
+
+    def json(self) -> bytes:
+        """Return the line as JSON; spelled out, for it is a tenth of what a request costs."""
+        route, stripped = self.route, self.stripped
         credential = None if route is None else route.injector.credential
         head = self._head
-        path = head.target.partition("?")[0]
-        if not path.startswith("/") or "#" in path:
-            path = _bare_path(path)
-        log.request(
-            {
-                "ts": now(),
-                "level": "info",
-                "event": "request",
-                "request_id": self.request_id,
-                "client": self.peer.address,
-                "route": None if route is None else route.name,
-                "method": head.method,
-                "path": path if path.isascii() else ascii(path)[1:-1],
-                "status": self.status,
-                "error": self.error,
-                "cause": self.cause,
-                "bytes_in": self.bytes_in if self.upload is None else self.upload.size,
-                "bytes_out": self.bytes_out,
-                # Cut off after two places without round(), which works on decimal digits.
-                "ms": int((perf_counter() - self._started_at) * 100_000) / 100,
-                "upstream_ms": int((self.answered_at - self.sent_at) * 100_000) / 100
-                if self.answered_at
-                else None,
-                "credential": None if credential is None else credential.name,
-                "credential_state": None if credential is None else credential.state,
-                "stripped": self.stripped,
-                **({"echo_masked": self.echo_masked} if self.echo_masked else {}),
-            }
-        )
+        size = self.bytes_in if self.upload is None else self.upload.size
+        return (
+            f'{{"ts":"{now()}","level":"info","event":"request","request_id":"{self.request_id}",'
+            f'"client":{_NAMES[self.peer.address]},'
+            f'"route":{"null" if route is None else _NAMES[route.name]},'
+            f'"method":{_NAMES[head.method]},"path":{quoted(_path(head.target))},'
+            f'"status":{self.status},"error":{_or_null(self.error)},"cause":{_or_null(self.cause)},'
+            f'"bytes_in":{size},"bytes_out":{self.bytes_out},'
+            f'"ms":{_milliseconds(self._ended_at - self._started_at)},'
+            f'"upstream_ms":{self._upstream_ms()},'
+            f'"credential":{"null" if credential is None else _NAMES[credential.name]},'
+            f'"credential_state":{"null" if credential is None else _NAMES[credential.state]},'
+            f'"stripped":[{",".join([_NAMES[name] for name in stripped]) if stripped else ""}]'
+            f"{self._masked()}}}"
+        ).encode()
+
+    def _upstream_ms(self) -> str:
+        return _milliseconds(self.answered_at - self.sent_at) if self.answered_at else "null"
+
+    def _masked(self) -> str:
+        return f',"echo_masked":{self.echo_masked}' if self.echo_masked else ""
+
+
+_NAMES: Final[Judged[str, str]] = Judged(quoted)
+_HUNDREDTHS: Final = tuple([f".{each:02d}" for each in range(100)])
+
+
+def _or_null(text: str | None) -> str:
+    return "null" if text is None else quoted(text)
+
+
+def _milliseconds(seconds: float) -> str:
+    """Return milliseconds, cut off after two places. A number's own way there costs four times."""
+    hundredths = int(seconds * 100_000)
+    return str(hundredths // 100) + _HUNDREDTHS[hundredths % 100]
+
+
+def _path(target: str) -> str:
+    path = target.partition("?")[0]
+    if not path.startswith("/") or path.find("#") >= 0:
+        path = _bare_path(path)
+    return path if path.isascii() else ascii(path)[1:-1]
 
 
 def _bare_path(target: str) -> str:

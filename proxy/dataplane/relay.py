@@ -12,9 +12,11 @@ from proxy.upstream.errors import ProtocolViolation
 
 
 if TYPE_CHECKING:
+    from proxy.dataplane.ends import Client
     from proxy.dataplane.exchange import Exchange
-    from proxy.dataplane.model import Client, Head, Mount
+    from proxy.dataplane.model import Head
     from proxy.dataplane.record import Record
+    from proxy.dataplane.router import Mount
     from proxy.upstream.response import ResponseHead
 
 

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.errors import HostDenied, NoRoute
-from proxy.dataplane.model import Mount
 from proxy.dataplane.rewrite import Base
+from proxy.dataplane.route import Route  # noqa: TC001 -- the compiled build looks it up
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from proxy.dataplane.model import Entrance, Route
+    from proxy.dataplane.model import Entrance
 
 
 RESERVED: Final = "/_keybearer/"
 """On shared listeners these paths are the proxy's own."""
 
 _LOCAL_SUFFIX: Final = ".localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A route as one way to it shows it.
+
+    Attributes:
+        route: whose upstream is meant.
+        prefix: what is cut off the path, and put before the upstream's references: "" or "/name".
+        base: the same for `rewrite`.
+    """
+
+    route: Route
+    prefix: str
+    base: Base
 
 
 class Router:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from proxy.dataplane.errors import BadRequest, BadTarget, MethodDenied
 
 
-class Target(NamedTuple):
+class Target:
     """What a request asks for.
 
     Attributes:
@@ -19,10 +19,15 @@ class Target(NamedTuple):
         scheme: of an absolute target, lower case, else "".
     """
 
-    path: str
-    query: str | None
-    authority: str | None = None
-    scheme: str = ""
+    __slots__ = ("authority", "path", "query", "scheme")
+
+    def __init__(
+        self, path: str, query: str | None, authority: str | None = None, scheme: str = ""
+    ) -> None:
+        self.path = path
+        self.query = query
+        self.authority = authority
+        self.scheme = scheme
 
 
 # Printable ASCII without `#` (fragments stay at home, RFC 9110 7.1) and the backslash, which

@@ -8,8 +8,9 @@ from proxy.dataplane.errors import BodyTooLarge
 
 
 if TYPE_CHECKING:
+    from proxy.dataplane.ends import Body
     from proxy.dataplane.errors import Refusal
-    from proxy.dataplane.model import Body, Head
+    from proxy.dataplane.model import Head
 
 
 class Upload:

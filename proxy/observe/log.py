@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from functools import cached_property, lru_cache
-from typing import IO, TYPE_CHECKING, Any, Final, Literal
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import orjson
 
@@ -24,6 +24,14 @@ Format = Literal["json", "console"]
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
+class Line(Protocol):
+    """A request's line."""
+
+    def json(self) -> bytes:
+        """Return it as JSON."""
+        ...
+
+
 class Log:
     """Where the process writes what happens.
 
@@ -37,7 +45,7 @@ class Log:
         self, level: Level = "info", form: Format = "json", stream: IO[bytes] | None = None
     ) -> None:
         self._sink = LineSink(sys.stderr.buffer if stream is None else stream)
-        self._render = _json if form == "json" else _console
+        self._as_json = form == "json"
         self._level = _LEVELS[level]
 
     @cached_property
@@ -45,21 +53,22 @@ class Log:
         """A structlog logger for everything but requests."""
         import structlog  # noqa: PLC0415 -- a tenth of the time to ready, and not needed till then
 
+        render = _json if self._as_json else _console
         logger: FilteringBoundLogger = structlog.wrap_logger(
             self._sink,
-            processors=[_stamped, lambda _, __, event: self._render(event)],
+            processors=[_stamped, lambda _, __, event: render(event)],
             wrapper_class=structlog.make_filtering_bound_logger(self._level),
             cache_logger_on_first_use=True,
         ).bind()
         return logger
 
-    def request(self, line: dict[str, Any]) -> None:
-        """Write the one line of a request: its fields behind `ts`, `level` and `event`.
+    def request(self, line: Line) -> None:
+        """Write the one line of a request.
 
         It goes past structlog's binding and processors, which cost more than all the rest of it.
         """
         if self._level <= _LEVELS["info"]:
-            self._sink.msg(self._render(line))
+            self._sink.msg(line.json() if self._as_json else _console(json.loads(line.json())))
 
     def flush(self) -> None:
         """Write what has been taken."""
@@ -90,6 +99,14 @@ def _json(event: MutableMapping[str, Any]) -> bytes:
     except TypeError:
         # A lone surrogate (a byte of a name that is not UTF-8): slower, but never no line.
         return json.dumps(event, default=repr).encode("ascii")
+
+
+def quoted(text: str) -> str:
+    """Return a JSON string."""
+    try:
+        return orjson.dumps(text).decode()
+    except TypeError:
+        return json.dumps(text)
 
 
 def _console(event: MutableMapping[str, Any]) -> bytes:

@@ -16,7 +16,7 @@ from proxy.upstream.errors import UpstreamError
 if TYPE_CHECKING:
     from proxy.config.presets import Preset
     from proxy.config.schema import RouteConfig
-    from proxy.dataplane.model import Route
+    from proxy.dataplane.route import Route
 
 
 _FIRST_FINAL: Final = 200

@@ -14,8 +14,9 @@ from proxy.dataplane.cors import Cors
 from proxy.dataplane.guard import Guard
 from proxy.dataplane.headers import Forwarding, RequestRules, ResponseRules, Stripping
 from proxy.dataplane.inject import Injector, Slot
-from proxy.dataplane.model import Route, Snapshot
+from proxy.dataplane.judge import Snapshot
 from proxy.dataplane.policy import Policy, rule
+from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
 from proxy.upstream.connection import Timeouts
 from proxy.upstream.pool import Endpoint, Pool

@@ -283,9 +283,11 @@ class Response:
         # llhttp forgives empty lines in front, as RFC 9112 2.2 asks.
         raw = b"".join(self._raw).lstrip(b"\r\n")
         end = raw.find(_END)
-        lines = raw[: max(end, 0)].split(b"\r\n")
+        start = raw[: max(end, 0)]
+        lines = start.split(b"\r\n")
         line = _STATUS_LINES[lines[0]]
-        if line is None or _is_broken(raw, end, len(lines) - 1):
+        # A CR or LF alone may be taken for the end of a line too.
+        if line is None or start.splitlines() != lines or start.find(b"\0") >= 0:
             self._violation("a head that is not HTTP/1.1")
             return
         http10, status_text = line
@@ -367,12 +369,6 @@ class Response:
             named[name.lower()] += [token.strip(b" \t").lower() for token in value.split(b",")]
         asked = self.asked is not None and named[b"upgrade"] == [self.asked.encode("ascii")]
         return asked and b"upgrade" in named[b"connection"]
-
-
-def _is_broken(raw: bytes, end: int, breaks: int) -> bool:
-    """Tell whether a head holds what may be taken for the end of a line, but for its CRLFs."""
-    alone = raw.count(b"\r", 0, end) != breaks or raw.count(b"\n", 0, end) != breaks
-    return end < 0 or alone or raw.find(b"\0", 0, end) >= 0
 
 
 def _read_status_line(line: bytes) -> tuple[bool, bytes] | None:

@@ -28,6 +28,7 @@ from proxy.upstream.origin import Origin
 
 CANARY = "canary6b2f"
 RULES = RequestRules(Origin("https", "up.example", 443), Stripping())
+PEER = Peer("127.0.0.1")
 ENTRANCE = Entrance("shared", "http", "localhost")
 US = Authority("localhost", 8484)
 
@@ -79,6 +80,34 @@ def test_a_canary_in_the_path_is_logged():
 
     assert CANARY in line_of(head, "json")
     assert CANARY in line_of(head, "console")
+
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
+
+
+@given(TEXTS, TEXTS, TEXTS, st.lists(TEXTS, max_size=3), st.integers(0, 999), st.booleans())
+def test_whatever_is_told_comes_back_from_the_line(method, error, name, stripped, count, echoed):
+    """The line is spelled out by hand: it is JSON with any text in any place."""
+    head = Head(method, "/a", (1, 1), [], CIMultiDict(), None, False, True)
+    told = {"status": count, "error": error, "bytes_out": count, "stripped": stripped}
+    echo = {"echo_masked": count} if echoed and count else {}
+    line = json.loads(line_of(head, "json", cause=name, **told, **echo))
+
+    assert {"method": method, "cause": name, **told, **echo}.items() <= line.items()
+    assert (method, None, None) == (line["method"], line["route"], line["upstream_ms"])
+    assert ("echo_masked" in line) == bool(echo)
+
+
+@given(st.floats(0, 1e6))
+def test_milliseconds_are_cut_off_after_two_places(seconds):
+    """Never rounded up: a wait that was within its limit is not told as one beyond."""
+    record = Record("id", Head("GET", "/", (1, 1), [], CIMultiDict(), None, False, True), PEER)
+    record.sent_at, record.answered_at = 0.0, seconds
+    stream = io.BytesIO()
+    record.tell(Log(stream=stream))
+    told = json.loads(stream.getvalue())["upstream_ms"]
+
+    assert (int(seconds * 100_000) / 100 if seconds else None) == told
 
 
 HOSTILE = {

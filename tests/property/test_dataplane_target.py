@@ -11,8 +11,9 @@ from hypothesis import assume, given, strategies as st
 
 from proxy.dataplane.errors import BadRequest, BadTarget, MethodDenied, NoRoute
 from proxy.dataplane.inject import Injection
-from proxy.dataplane.model import Entrance, Route
+from proxy.dataplane.model import Entrance
 from proxy.dataplane.outbound import assemble
+from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
 from proxy.dataplane.target import Target, parse_authority, parse_target
 from proxy.upstream.origin import Origin

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from proxy.credentials.fixed import FixedCredential
-from proxy.observe.log import Log, now
+from proxy.observe.log import Log
 from proxy.secret import Secret, SecretError
 
 
@@ -89,7 +89,6 @@ def told(form, value):
     stream = io.BytesIO()
     log = Log(form=form, stream=stream)
     log.events.info("event", value=value, nested=[{"value": value}])
-    log.request({"ts": now(), "level": "info", "value": value})
     log.flush()
     return stream.getvalue().decode()
 

@@ -10,8 +10,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.dataplane.headers import RequestRules, ResponseRules, Stripping
 from proxy.dataplane.inject import Injector
-from proxy.dataplane.model import Head, Route
+from proxy.dataplane.model import Head
 from proxy.dataplane.policy import Policy
+from proxy.dataplane.route import Route
 from proxy.upstream.origin import Origin
 
 

@@ -139,7 +139,8 @@ def test_the_head_is_put_together(query, injected, line):
     """Request line, the client's fields, the credential, the empty line."""
     outbound = assemble("GET", "/a", query, b"Host: h\r\n", Injection(b"K: s\r\n", injected))
 
-    assert ("GET", line + b"\r\nHost: h\r\nK: s\r\n\r\n", None, None) == tuple(outbound)
+    assert line + b"\r\nHost: h\r\nK: s\r\n\r\n" == outbound.head
+    assert ("GET", None, None) == (outbound.method, outbound.echo, outbound.upgrade)
 
 
 def test_an_upgrade_is_asked_for_before_the_credential():

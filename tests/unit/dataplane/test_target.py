@@ -96,7 +96,10 @@ REFUSED = {
 @pytest.mark.parametrize(("raw", "target"), KEPT.values(), ids=KEPT)
 def test_targets_are_kept_byte_for_byte(raw, target):
     """What has one reading is passed on as it is."""
-    assert target == parse_target("GET", raw)
+    found = parse_target("GET", raw)
+
+    assert (target.path, target.query) == (found.path, found.query)
+    assert (target.authority, target.scheme) == (found.authority, found.scheme)
 
 
 @pytest.mark.parametrize("raw", REFUSED.values(), ids=REFUSED)

@@ -1,0 +1,50 @@
+"""An upstream with all that belongs to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.headers import RequestRules, ResponseRules
+    from proxy.dataplane.inject import Injector
+    from proxy.dataplane.model import Credential
+    from proxy.dataplane.policy import Policy
+    from proxy.upstream.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An upstream with its entrances, its credential and its rules, ready to use.
+
+    Attributes:
+        name: as configured.
+        pool: the upstream's connections.
+        path: the prefix on shared listeners, or None.
+        hosts: virtual hosts, lower case.
+        policy: what may be asked for.
+        request: what of a request's fields and query goes on.
+        response: what of an answer's fields comes back.
+        injector: puts the credential on.
+        body_limit: bytes of a request's body, or None.
+        replay_buffer: bytes of a request's body that are kept for a second attempt.
+        upgrade: protocols that are tunnelled, in lower case.
+    """
+
+    name: str
+    pool: Pool
+    path: str | None
+    hosts: tuple[str, ...]
+    policy: Policy
+    request: RequestRules
+    response: ResponseRules
+    injector: Injector
+    body_limit: int | None
+    replay_buffer: int
+    upgrade: frozenset[str] = frozenset()
+
+    @property
+    def credential(self) -> Credential | None:
+        """The injected credential; None where the configuration says `none`."""
+        return self.injector.credential
