@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiohttp.http import RawRequestMessage
 
 from proxy.dataplane.errors import BodyTimeout, HeadTimeout, Overloaded
+from proxy.dataplane.message import head_of
 from proxy.dataplane.model import Head, Peer
 from proxy.dataplane.names import HOST
 from proxy.dataplane.reading import Reading, Unreadable
 from proxy.dataplane.request import ClientRequest
 from proxy.dataplane.router import RESERVED
 from proxy.dataplane.tunnel import reset_at_close
+from proxy.dataplane.wait import BODY, HEAD, NEXT, NOTHING, READER, ROOM, Wait
 
 
 if TYPE_CHECKING:
@@ -36,32 +38,16 @@ LINGER_SIZE: Final = 1024 * 1024
 """What a client still sends after a refusal is read and dropped for so long and so much: closing
 on it would reset the connection, and the client might lose the answer (RFC 9112 9.6)."""
 
-BODY_STEP: Final = 64 * 1024
-"""`timeouts.body` is the wait for so much of a body, or for its end: a limit for each byte would
-let a client drip, one for the whole body would end large ones."""
-
-HELD_S: Final = 0.5
-"""How often a connection that is not read is asked whether its client is still there."""
-
 _GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 _LATER: Final = ((b"Retry-After", b"5"),)
-
-# What a connection waits for. Plain numbers, for they are set several times a request.
-_NOTHING: Final = 0
-_HEAD: Final = 1
-_NEXT: Final = 2
-_BODY: Final = 3
-_READER: Final = 4
-_ROOM: Final = 5
 
 
 class ClientConnection(Reading):
     """One client's connection."""
 
     __slots__ = (
-        "_awaited", "_budget_s", "_came", "_entrance", "_front", "_heir", "_waits_for", "_wire",
-        "crowded", "deadline", "peer",
+        "_awaited", "_entrance", "_front", "_heir", "_wire", "crowded", "peer", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -74,11 +60,8 @@ class ClientConnection(Reading):
         """Has the transport, and is told what becomes of it."""
         self._awaited: StreamReader | None = None
         """The body that a task waits for."""
-        self._budget_s = 0.0
-        self._came = 0
-        self._waits_for = _NOTHING
         self._wire: asyncio.Transport | None = None
-        self.deadline: float | None = None
+        self.wait = Wait(front.limits, loop, self.waited)
         self.crowded = False
         """It is one too many: it is told so."""
         self.peer = Peer("unix")
@@ -96,10 +79,14 @@ class ClientConnection(Reading):
             unusual = self.crowded or not isinstance(message, RawRequestMessage)
             if unusual and await self._refused(message):
                 break
-            request = ClientRequest(message, payload, self)
+            request = ClientRequest(payload, self)
             self._current_request = cast("Any", request)
             keep = await self._front.handler.handle(
-                request.head(), request, self._entered(message), self.peer, request
+                head_of(message, ends=self.cutter.ends),
+                request,
+                self._entered(message),
+                self.peer,
+                request,
             )
             self._current_request = None
             if not payload.is_eof() or self._left_unread():
@@ -110,13 +97,13 @@ class ClientConnection(Reading):
             if self.writing_paused:
                 # Else the answers of a client that asks and does not read would pile up here.
                 await self._drain_helper()
-            self._wait_for(_HEAD if self._pending else _NEXT)
+            self.wait.begin(HEAD if self.cutter.pending else NEXT)
         self._finish()
 
     def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
         """Give the transport away, for good, with what has come behind the request."""
-        early, self._pending = self._pending, b""
-        self._wait_for(_NOTHING)
+        early, self.cutter.pending = self.cutter.pending, b""
+        self.wait.begin(NOTHING)
         if self.transport is not None:
             self._heir = heir
             self.transport.set_protocol(heir)
@@ -129,16 +116,17 @@ class ClientConnection(Reading):
 
         It may have been meant for the other protocol, so it is not taken for a request.
         """
-        newest = self._upgrading and not self._messages
+        cutter = self.cutter
+        newest = cutter.upgrading and not self._messages
         if not newest or self._heir is not None or self._parser is None:
             return False
-        if not self._pending:
+        if not cutter.pending:
             self._parser.set_upgraded(False)
-            self._upgrading = self._last = False
-        return self._upgrading
+            cutter.declined()
+        return cutter.upgrading
 
     def _may_go_on(self) -> bool:
-        return not self._force_close and (not self._last or bool(self._messages))
+        return not self._force_close and (not self.cutter.last or bool(self._messages))
 
     def _finish(self) -> None:
         """Close once all is written, if the client reads it in time.
@@ -152,15 +140,16 @@ class ClientConnection(Reading):
         self._await_reader()
 
     def _next_message(self) -> tuple[Any, StreamReader]:
-        message, payload = self._messages.popleft()
+        taken = self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
-        few = len(self._messages) <= self._msg_queue_resume_size
-        if self._buffer_paused and few and not self._full():
-            self._resume_reading_if_drained()
+        if self._buffer_paused:
+            few = len(self._messages) <= self._msg_queue_resume_size
+            if few and not self._full():
+                self._resume_reading_if_drained()
         self._wait_no_more()
-        self._budget_s = self._limits.body_s or 0.0
-        return message, payload
+        self.wait.new_body()
+        return taken
 
     async def _refused(self, message: RawRequestMessage | Unreadable) -> bool:
         """Answer what is not handed on; nothing of it is quoted."""
@@ -183,7 +172,7 @@ class ClientConnection(Reading):
         if transport is None or transport.is_closing():
             return
         self._deaf_for = LINGER_SIZE
-        self._pending = b""
+        self.cutter.pending = b""
         if transport.can_write_eof():
             transport.write_eof()
         transport.resume_reading()
@@ -212,14 +201,14 @@ class ClientConnection(Reading):
         if isinstance(peername, tuple):
             self.peer = Peer(peername[0])
         super().connection_made(transport)
-        self._wait_for(_HEAD)
+        self.wait.begin(HEAD)
         self._front.opened(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Cancel the request under way."""
         super().connection_lost(exc)
         self._wire = None
-        self._pending = b""
+        self.cutter.pending = b""
         self._front.closed(self)
 
     def abort(self) -> None:
@@ -249,39 +238,27 @@ class ClientConnection(Reading):
 
     def held_back(self) -> None:
         """Begin the time of a head that has begun behind an answered request."""
-        if self._waits_for == _NEXT:
-            self._wait_for(_HEAD)
+        if self.wait.what == NEXT:
+            self.wait.begin(HEAD)
 
     # The limits.
 
-    def _wait_for(self, what: int) -> None:
-        """Begin a wait; the sweep ends it when it has lasted too long."""
-        self._waits_for = what
-        if what == _NOTHING:
-            self.deadline = None
-            return
-        limit_s = self._front.limits_s[what]
-        if what == _BODY and limit_s is not None:
-            limit_s = self._budget_s
-        self.deadline = None if limit_s is None else self._loop.time() + limit_s
-
     def _wait_no_more(self) -> None:
         """End a wait; look whether a client that is not read is still there."""
-        self._wait_for(_ROOM if self._reading_paused or self._buffer_paused else _NOTHING)
+        self.wait.begin(ROOM if self._reading_paused or self._buffer_paused else NOTHING)
 
-    def expire(self) -> None:
+    def waited(self) -> None:
         """End what has lasted too long."""
-        self.deadline = None
-        what = self._waits_for
-        if what == _HEAD and self._pending:
+        what = self.wait.what
+        if what == HEAD and self.cutter.pending:
             self._unreadable(HeadTimeout("The head of the request did not end in time."))
-        elif what == _BODY:
+        elif what == BODY:
             # Its end, and heads behind it, may have come just now.
             if self._awaited is not None and not self._awaited.is_eof():
                 self._awaited.set_exception(BodyTimeout("The body did not come in time."))
-        elif what == _READER:
+        elif what == READER:
             self.abort()
-        elif what == _ROOM:
+        elif what == ROOM:
             self._look_for_client()
         else:
             self.force_close()
@@ -295,27 +272,27 @@ class ClientConnection(Reading):
         if poll.poll(0):
             self.abort()
         else:
-            self._wait_for(_ROOM)
+            self.wait.begin(ROOM)
 
     def _await_reader(self) -> None:
         wire = self._wire
         if wire is not None and wire.get_write_buffer_size():
-            self._wait_for(_READER)
+            self.wait.begin(READER)
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
         super().pause_writing()
-        self._wait_for(_READER)
+        self.wait.begin(READER)
 
     def resume_writing(self) -> None:
         """It has read, though not all: of a connection that closes the rest has a limit too."""
         super().resume_writing()
-        if self._waits_for != _READER:
+        if self.wait.what != READER:
             return
         if self._wire is not None and self._wire.is_closing():
             self._await_reader()
         elif self._awaited is not None:
-            self._wait_for(_BODY)
+            self.wait.begin(BODY)
         else:
             self._wait_no_more()
 
@@ -330,25 +307,21 @@ class ClientConnection(Reading):
         self._unread()
 
     def _unread(self) -> None:
-        if self.deadline is None:
-            self._wait_for(_ROOM)
+        if self.wait.deadline is None:
+            self.wait.begin(ROOM)
 
     def body_awaited(self, body: StreamReader) -> float:
         """Begin the wait for more of a body; return when."""
         self._awaited = body
-        if self._waits_for != _READER:
-            self._wait_for(_BODY)
+        if self.wait.what != READER:
+            self.wait.begin(BODY)
         return self._loop.time()
 
     def body_came(self, size: int, since: float) -> None:
         """End that wait: what is left of its time is for the rest of the step."""
         self._awaited = None
-        self._came += size
-        self._budget_s -= self._loop.time() - since
-        if self._came >= BODY_STEP:
-            self._came = 0
-            self._budget_s = self._limits.body_s or 0.0
-        if self._waits_for == _BODY:
+        self.wait.body_came(size, since)
+        if self.wait.what == BODY:
             self._wait_no_more()
 
     async def drain(self) -> None:

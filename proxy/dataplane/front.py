@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp.web_server import Server
 
-from proxy.dataplane.client import HELD_S, ClientConnection
+from proxy.dataplane.client import ClientConnection
 
 
 if TYPE_CHECKING:
@@ -48,15 +48,6 @@ class Front:
     ) -> None:
         self.handler = handler
         self.limits = limits
-        self.limits_s = (
-            None,
-            limits.head_s,
-            limits.keepalive_s,
-            limits.body_s,
-            limits.write_s,
-            HELD_S,
-        )
-        """Of each wait."""
         self.sweep = sweep
         self.connections: set[ClientConnection] = set()
         self._by_peer: Counter[str] = Counter()
@@ -80,7 +71,7 @@ class Front:
         self.connections.add(connection)
         self._by_peer[address] += 1
         self._none_open.clear()
-        self.sweep.add(connection)
+        self.sweep.add(connection.wait)
         over = len(self.connections) - limits.connections
         if limits.per_peer is not None:
             over = max(over, self._by_peer[address] - limits.per_peer)
@@ -91,7 +82,7 @@ class Front:
     def closed(self, connection: ClientConnection) -> None:
         """Count it no more."""
         self.connections.discard(connection)
-        self.sweep.discard(connection)
+        self.sweep.discard(connection.wait)
         address = connection.peer.address
         self._by_peer[address] -= 1
         if not self._by_peer[address]:

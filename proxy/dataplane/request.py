@@ -1,4 +1,4 @@
-"""One request as the handler sees its head, its body and its client."""
+"""One request as the handler sees its body and its client."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 from aiohttp.web_protocol import RequestPayloadError
 
 from proxy.dataplane.errors import BadRequest
-from proxy.dataplane.model import Head
-from proxy.dataplane.names import CONTENT_LENGTH
 from proxy.dataplane.reading import BROKEN_BODY
 
 
 if TYPE_CHECKING:
     import asyncio
 
-    from aiohttp.http import RawRequestMessage
     from aiohttp.streams import StreamReader
 
     from proxy.dataplane.client import ClientConnection
@@ -26,36 +23,15 @@ class ClientRequest:
     """A request as the handler sees its body and its client.
 
     Args:
-        message: the parsed head.
         payload: the body.
         connection: where it came from.
     """
 
-    __slots__ = ("_connection", "_message", "_payload")
+    __slots__ = ("_connection", "_payload")
 
-    def __init__(
-        self, message: RawRequestMessage, payload: StreamReader, connection: ClientConnection
-    ) -> None:
-        self._message = message
+    def __init__(self, payload: StreamReader, connection: ClientConnection) -> None:
         self._payload = payload
         self._connection = connection
-
-    def head(self) -> Head:
-        """Return the head as the data plane knows it."""
-        message = self._message
-        chunked = bool(message.chunked)
-        length = None if chunked else message.headers.get(CONTENT_LENGTH)
-        return Head(
-            message.method,
-            message.path,
-            message.version,
-            message.raw_headers,
-            message.headers,
-            None if length is None else int(length),
-            chunked,
-            not (message.should_close or (message.upgrade and self._connection.ends)),
-            bool(message.upgrade),
-        )
 
     # The body.
 

@@ -138,8 +138,8 @@ async def test_taking_a_full_buffer_takes_what_comes_in_meanwhile(connection):
     """Aiohttp parses on while it is read, and the body ends: its last pieces are taken too."""
     ours, _ = connection
     ours.data_received(b"PUT /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-    message, payload = ours._messages[-1]
-    request = ClientRequest(message, payload, ours)
+    _, payload = ours._messages[-1]
+    request = ClientRequest(payload, ours)
     ours.data_received(b"%x\r\n%b\r\n4\r\ntail\r\n0\r\n\r\n" % (600_000, b"x" * 600_000))
     before = request.ended
     taken = request.take()

@@ -224,7 +224,7 @@ async def test_what_came_behind_a_declined_upgrade_is_never_a_request(serve, sta
     async def script(visit):
         await visit.request()
         [connection] = proxy.service._front.connections
-        await seen(lambda: len(connection._pending) >= min(len(tail), 65536))
+        await seen(lambda: len(connection.cutter.pending) >= min(len(tail), 65536))
         visit.send(b"HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nhello")
 
     upstream = await serve(script=script)

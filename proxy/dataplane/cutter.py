@@ -1,0 +1,148 @@
+"""What has come from a client and has not been parsed, and which piece of it is next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from proxy.dataplane.cut import END, end_of_head, end_of_piece
+from proxy.dataplane.names import CONTENT_LENGTH
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.limits import ClientLimits
+
+
+PIECES: Final = 64
+"""In so many pieces the bytes of a chunked body are parsed that came at once; then as one, up to
+the last place that looks like its end, for each piece costs as much as many bytes."""
+
+
+class Payload(Protocol):
+    """A body that is being read."""
+
+    def is_eof(self) -> bool:
+        """Whether all of it has come."""
+        ...
+
+
+class Cutter:
+    """Cuts what comes into heads, and bodies or pieces of them, one message after another.
+
+    Args:
+        limits: of a head.
+
+    Attributes:
+        pending: what has come and has not been handed out.
+        body: of the last head that was read.
+        last: no further head is read.
+        upgrading: because the last one asks for an upgrade.
+        spent: the parser has read chunks: it would give their last trailer to the next request.
+    """
+
+    __slots__ = (
+        "_bulk", "_left", "_limits", "_soiled", "_tail", "body", "last", "pending", "spent",
+        "upgrading",
+    )  # fmt: skip
+
+    def __init__(self, limits: ClientLimits) -> None:
+        self._limits = limits
+        self._left: int | None = None
+        """Bytes that are left of the body; None: it is in chunks."""
+        self._tail = b""
+        """Its last bytes, where the end of the chunks may have begun."""
+        self._bulk = False
+        """So many places of it look like its end that they are not tried one by one."""
+        self._soiled = False
+        self.pending = b""
+        self.body: Payload | None = None
+        self.last = False
+        self.upgrading = False
+        self.spent = False
+
+    @property
+    def in_body(self) -> bool:
+        """What comes next belongs to a body."""
+        return self.body is not None and not self.body.is_eof()
+
+    @property
+    def ends(self) -> bool:
+        """Something has come behind a request for an upgrade: HTTP is not read on behind it."""
+        return self.upgrading and bool(self.pending)
+
+    def add(self, data: bytes) -> None:
+        """Take what has come."""
+        self.pending = self.pending + data if self.pending else data
+
+    def next(self, count: int, *, full: bool) -> bytes:
+        """Return the piece that is parsed next; empty: nothing yet, or nothing more.
+
+        Args:
+            count: of the pieces before it that came at once.
+            full: no head is read now.
+
+        Raises:
+            Refusal: what comes next is no head that will be read.
+        """
+        self._bulk = False
+        pending = self.pending
+        size = self._body_size(pending, count) if self.in_body else self._head_size(full=full)
+        pending = self.pending
+        if size == len(pending):
+            self.pending = b""
+            return pending
+        self.pending = pending[size:]
+        return pending[:size]
+
+    def _body_size(self, pending: bytes, count: int) -> int:
+        if self._left is not None:
+            size = min(self._left, len(pending))
+            self._left -= size
+            return size
+        self._bulk = count >= PIECES and END in pending
+        size = pending.rfind(END) + len(END) if self._bulk else end_of_piece(self._tail, pending)
+        self._tail = (self._tail + pending[max(size - 3, 0) : size])[-3:]
+        return size
+
+    def _head_size(self, *, full: bool) -> int:
+        if self.last:
+            if not self.upgrading:
+                self.pending = b""  # nobody will ask for it
+            return 0
+        if full:
+            return 0
+        if self.pending.startswith((b"\r", b"\n")):
+            self.pending = self.pending.lstrip(b"\r\n")  # RFC 9112 2.2
+        size = end_of_head(self.pending, self._limits)
+        if size and self._soiled:
+            self._soiled, self.spent = False, True
+        return size
+
+    def begun(self, message: Any, body: Payload) -> bool:
+        """Take note of a head that has been parsed; False: nobody will answer it.
+
+        Args:
+            message: the head.
+            body: what comes behind it.
+        """
+        if self._bulk:
+            self.last = True  # only one message at a time is taken up
+        if self.last:
+            return False
+        self.body = body
+        self.upgrading = bool(message.upgrade)
+        self._soiled = bool(message.chunked)
+        self.last = self.upgrading or bool(message.should_close)
+        if not body.is_eof():
+            self._tail = b""
+            length = message.headers.get(CONTENT_LENGTH)
+            self._left = None if length is None else int(length)
+        return True
+
+    def declined(self) -> None:
+        """Read on as before: the upgrade did not come about."""
+        self.upgrading = self.last = False
+
+    def end(self) -> None:
+        """Read no more; what has come is nobody's."""
+        self.last = True
+        self.pending = b""
