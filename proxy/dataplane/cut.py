@@ -28,6 +28,7 @@ END: Final = b"\r\n\r\n"
 
 MAX_FIELDS: Final = 256
 _VERSIONS: Final = (b" HTTP/1.1", b" HTTP/1.0")
+_VERSION_SIZE: Final = 9
 _LINE_SLACK: Final = 64
 """What a request line holds beside its target: method, version, blanks."""
 
@@ -50,7 +51,7 @@ def end_of_head(data: bytes, limits: ClientLimits) -> int:
         _check_begun(data, limits)
         return 0
     line_end = data.find(b"\r\n")
-    if not data.endswith(_VERSIONS, 0, line_end):
+    if data[max(line_end - _VERSION_SIZE, 0) : line_end] not in _VERSIONS:
         raise _bad_line(data[:line_end])
     if line_end > limits.target_size or end > limits.head_size:
         _check_size(data[:line_end], end, limits)

@@ -17,6 +17,9 @@ PIECES: Final = 64
 the last place that looks like its end, for each piece costs as much as many bytes."""
 
 
+_BREAKS: Final = (0x0D, 0x0A)
+
+
 class Payload(Protocol):
     """A body that is being read."""
 
@@ -33,7 +36,7 @@ class Cutter:
 
     Attributes:
         pending: what has come and has not been handed out.
-        body: of the last head that was read.
+        body: of the last head that was read; None: it has none.
         last: no further head is read.
         upgrading: because the last one asks for an upgrade.
         spent: the parser has read chunks: it would give their last trailer to the next request.
@@ -110,7 +113,7 @@ class Cutter:
             return 0
         if full:
             return 0
-        if self.pending.startswith((b"\r", b"\n")):
+        if self.pending[0] in _BREAKS:
             self.pending = self.pending.lstrip(b"\r\n")  # RFC 9112 2.2
         size = end_of_head(self.pending, self._limits)
         if size and self._soiled:
@@ -128,11 +131,11 @@ class Cutter:
             self.last = True  # only one message at a time is taken up
         if self.last:
             return False
-        self.body = body
+        self.body = None if body.is_eof() else body
         self.upgrading = bool(message.upgrade)
         self._soiled = bool(message.chunked)
         self.last = self.upgrading or bool(message.should_close)
-        if not body.is_eof():
+        if self.body is not None:
             self._tail = b""
             length = message.headers.get(CONTENT_LENGTH)
             self._left = None if length is None else int(length)

@@ -90,6 +90,7 @@ DROP: Final = 1
 CONNECTION: Final = 2  # dropped, with the fields that it names
 SHARED_ORIGIN: Final = 3  # kept, but not where several routes are one browser origin
 REWRITE: Final = 4
+CREDENTIAL: Final = 5  # dropped, and told
 
 
 def fold(name: str) -> str:
@@ -154,7 +155,7 @@ class RequestRules:
         named = frozenset(map(fold, stripping.headers))
         self._credentials = (CLIENT_CREDENTIALS - keep) | injected | named
         self._drop = frozenset(fold_bytes(name) for name, _ in set_fields)
-        self._fates: Judged[bytes, int | str] = Judged(self._judge)
+        self._fates: Judged[bytes, int] = Judged(self._judge)
         kept = frozenset(map(fold_parameter, stripping.keep))
         asked = frozenset(map(fold_parameter, stripping.parameters))
         always = frozenset(map(fold_parameter, stripping.injected_parameters))
@@ -165,13 +166,12 @@ class RequestRules:
         self._set = b"".join(name + b": " + value + b"\r\n" for name, value in set_fields)
         self._forwarding = forwarding
 
-    def _judge(self, name: bytes) -> int | str:
-        """Return a field's fate; of a credential the name, for the log."""
+    def _judge(self, name: bytes) -> int:
         folded = fold_bytes(name)
         if name.lower() == b"connection":
             return CONNECTION
         if folded in self._credentials:
-            return folded
+            return CREDENTIAL
         # `Content_Length` and the like are no framing here, but may be behind a gateway.
         dropped = folded in HOP_BY_HOP or folded in FRAMING or folded in self._drop
         forwarding = folded in _FORWARDING or folded.startswith("x-forwarded-")
@@ -200,8 +200,8 @@ class RequestRules:
                 kept.append(field)
             elif fate == CONNECTION:
                 named.append(field[1])
-            elif isinstance(fate, str):
-                stripped.append(fate)
+            elif fate == CREDENTIAL:
+                stripped.append(fold_bytes(field[0]))
         gone = _named_by(named) if named else ()
         if gone:
             kept = [field for field in kept if fold_bytes(field[0]) not in gone]
@@ -209,8 +209,13 @@ class RequestRules:
             kept = self._of_a_page(kept, stripped, ours=ours)
         parts = [self._host]
         for name, value in kept:
-            parts += (name, b": ", value, b"\r\n")
-        parts += (_framing(head), self._told(head, entrance, peer), self._set)
+            parts.append(name)
+            parts.append(b": ")
+            parts.append(value)
+            parts.append(b"\r\n")
+        parts.append(_framing(head))
+        parts.append(self._told(head, entrance, peer))
+        parts.append(self._set)
         return b"".join(parts), stripped
 
     def _of_a_page(self, kept: list[Field], stripped: list[str], *, ours: bool) -> list[Field]:
@@ -273,9 +278,18 @@ def _named_by(values: Iterable[bytes]) -> set[str]:
     """
     named: set[str] = set()
     for value in values:
-        if value.lower() not in _PERSISTENCE:
-            named.update(fold(name.strip(" \t")) for name in value.decode("latin-1").split(","))
-    return named - _NEVER_NAMED
+        named |= _NAMED[value]
+    return named
+
+
+def _names_in(value: bytes) -> frozenset[str]:
+    if value.lower() in _PERSISTENCE:
+        return frozenset()
+    names = [fold(name.strip(" \t")) for name in value.decode("latin-1").split(",")]
+    return frozenset(names) - _NEVER_NAMED
+
+
+_NAMED: Final[Judged[bytes, frozenset[str]]] = Judged(_names_in)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,11 @@ class Rule:
         return all(found) if self.allow else any(found)
 
     def _names(self, path: bytes) -> bool:
-        if path in self.exact or path.startswith(self.below):
+        if path in self.exact:
             return True
+        for stem in self.below:
+            if path[: len(stem)] == stem:
+                return True
         return self.pattern is not None and self.pattern.fullmatch(path) is not None
 
 
@@ -132,9 +135,11 @@ def readings(path: str) -> tuple[bytes, ...]:
     """
     raw = path.lower().encode("ascii", "surrogateescape")
     if "%" not in path:
-        plain = _fold_lower(raw)
+        # Looked for in the text: in bytes each `find` costs as much as all of this.
+        if ";" in path or "//" in path or path.endswith("/"):
+            raw = _fold_lower(raw)
         # Only a dot can be trimmed off what is not encoded.
-        return (plain,) if "." not in path else _with_trimmed({plain})
+        return (raw,) if "." not in path else _with_trimmed({raw})
     twice = changes_twice(path)
     found: set[bytes] = set()
     for text in _stages(raw, twice=twice):

@@ -127,7 +127,7 @@ class Reading(RequestHandler):
         """No head is read behind so many requests that wait, nor behind a body that waits."""
         waiting = len(self._messages)
         # Else 32 bodies of half a megabyte each would wait for one slow answer.
-        bodies = waiting > 0 and self.cutter.body is not EMPTY_PAYLOAD
+        bodies = waiting > 0 and self.cutter.body is not None
         return bodies or waiting >= self._max_msg_queue_size
 
     def _resume_reading_for_buffer(self) -> None:

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from proxy.judged import Judged
-from proxy.observe.log import now, quoted
+from proxy.observe.log import quoted
 
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ class Record:
             self._ended_at = perf_counter()
             log.request(self)
 
-    def json(self) -> bytes:
+    def json(self, now: str) -> bytes:
         """Return the line as JSON; spelled out, for it is a tenth of what a request costs."""
         route, stripped = self.route, self.stripped
         credential = None if route is None else route.injector.credential
         head = self._head
         size = self.bytes_in if self.upload is None else self.upload.size
         return (
-            f'{{"ts":"{now()}","level":"info","event":"request","request_id":"{self.request_id}",'
+            f'{{"ts":"{now}","level":"info","event":"request","request_id":"{self.request_id}",'
             f'"client":{_NAMES[self.peer.address]},'
             f'"route":{"null" if route is None else _NAMES[route.name]},'
             f'"method":{_NAMES[head.method]},"path":{quoted(_path(head.target))},'
@@ -109,8 +109,8 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _path(target: str) -> str:
-    path = target.partition("?")[0]
-    if not path.startswith("/") or path.find("#") >= 0:
+    path = target.partition("?")[0] if "?" in target else target
+    if not path.startswith("/") or "#" in path:
         path = _bare_path(path)
     return path if path.isascii() else ascii(path)[1:-1]
 

@@ -30,10 +30,6 @@ class Target:
         self.scheme = scheme
 
 
-# Printable ASCII without `#` (fragments stay at home, RFC 9110 7.1) and the backslash, which
-# browsers and some servers take for a slash.
-_FORBIDDEN: Final = re.compile(r"[^!\"$-\[\]-~]")
-
 _DOT_SEGMENT: Final = re.compile(r"/\.{1,2}(?:$|[/;])")
 _ENCODED_PERCENT: Final = re.compile(r"%(?:25)+")
 _SPELLINGS: Final = (
@@ -62,7 +58,7 @@ def parse_target(method: str, raw: str) -> Target:
     """
     if method in _NEVER_PASSED:
         raise _not_passed(method)
-    if _FORBIDDEN.search(raw) is not None or "%00" in raw:
+    if not raw.isascii() or not raw.isprintable() or _holds_forbidden(raw):
         # Whoever sends a fragment frames by rules of his own: nothing behind it is trusted.
         raise BadTarget(_why_forbidden(raw), close="#" in raw)
     if raw.startswith("/"):
@@ -75,6 +71,12 @@ def parse_target(method: str, raw: str) -> Target:
     if climbs:
         raise BadTarget("The path holds a `.` or `..` segment; resolve it before you send it.")
     return target
+
+
+def _holds_forbidden(raw: str) -> bool:
+    # Fragments stay at home (RFC 9110 7.1); the backslash is a slash to browsers and some servers.
+    # One expression for all of it costs twice as much.
+    return " " in raw or "#" in raw or "\\" in raw or "%00" in raw
 
 
 def _climbs_decoded(path: str) -> bool:

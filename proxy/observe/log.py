@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import orjson
@@ -27,8 +27,8 @@ _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 class Line(Protocol):
     """A request's line."""
 
-    def json(self) -> bytes:
-        """Return it as JSON."""
+    def json(self, now: str) -> bytes:
+        """Return it as JSON; `now` as `Clock.now` tells it."""
         ...
 
 
@@ -46,6 +46,7 @@ class Log:
     ) -> None:
         self._sink = LineSink(sys.stderr.buffer if stream is None else stream)
         self._as_json = form == "json"
+        self._clock = Clock()
         self._level = _LEVELS[level]
 
     @cached_property
@@ -56,7 +57,7 @@ class Log:
         render = _json if self._as_json else _console
         logger: FilteringBoundLogger = structlog.wrap_logger(
             self._sink,
-            processors=[_stamped, lambda _, __, event: render(event)],
+            processors=[self._stamped, lambda _, __, event: render(event)],
             wrapper_class=structlog.make_filtering_bound_logger(self._level),
             cache_logger_on_first_use=True,
         ).bind()
@@ -68,29 +69,39 @@ class Log:
         It goes past structlog's binding and processors, which cost more than all the rest of it.
         """
         if self._level <= _LEVELS["info"]:
-            self._sink.msg(line.json() if self._as_json else _console(json.loads(line.json())))
+            told = line.json(self._clock.now())
+            self._sink.msg(told if self._as_json else _console(json.loads(told)))
+
+    def _stamped(
+        self, _: Any, level: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        return {"ts": self._clock.now(), "level": level, "event": event.pop("event"), **event}
 
     def flush(self) -> None:
         """Write what has been taken."""
         self._sink.flush()
 
 
-def _stamped(_: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {"ts": now(), "level": level, "event": event.pop("event"), **event}
+_MILLISECONDS: Final = tuple([f".{each:03d}Z" for each in range(1000)])
 
 
-_MILLISECONDS: Final = tuple(f".{each:03d}Z" for each in range(1000))
+class Clock:
+    """Tells the time as RFC 3339 spells it."""
 
+    __slots__ = ("_second", "_text")
 
-def now() -> str:
-    """Return the time in UTC, RFC 3339 with milliseconds."""
-    milliseconds = int(time.time() * 1000)
-    return _to_second(milliseconds // 1000) + _MILLISECONDS[milliseconds % 1000]
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
 
-
-@lru_cache(maxsize=1)
-def _to_second(now: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+    def now(self) -> str:
+        """Return the time in UTC, with milliseconds; a second is spelled once."""
+        milliseconds = int(time.time() * 1000)
+        second = milliseconds // 1000
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return self._text + _MILLISECONDS[milliseconds % 1000]
 
 
 def _json(event: MutableMapping[str, Any]) -> bytes:

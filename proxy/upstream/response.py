@@ -33,6 +33,8 @@ _BODILESS: Final = frozenset({204, 304})
 _NO_REASON: Final = len("200")
 
 _END: Final = b"\r\n\r\n"
+_BREAKS: Final = (0x0D, 0x0A)
+_BREAK_SIZE: Final = 2
 
 # RFC 9112 4 and 5, and nothing more lenient: version, status and reason; names of fields.
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: [^\0\r\n]*)?)")
@@ -281,20 +283,20 @@ class Response:
         if self.complete or self.failure is not None or self.switched:
             return
         # llhttp forgives empty lines in front, as RFC 9112 2.2 asks.
-        raw = b"".join(self._raw).lstrip(b"\r\n")
-        end = raw.find(_END)
-        start = raw[: max(end, 0)]
-        lines = start.split(b"\r\n")
-        line = _STATUS_LINES[lines[0]]
-        # A CR or LF alone may be taken for the end of a line too.
-        if line is None or start.splitlines() != lines or start.find(b"\0") >= 0:
+        raw = b"".join(self._raw)
+        if raw[0] in _BREAKS:
+            raw = raw.lstrip(b"\r\n")
+        end = max(raw.find(_END), 0)
+        lines = raw[:end].splitlines()
+        line = _STATUS_LINES[lines[0]] if lines else None
+        if line is None or raw[end - 1] in _BREAKS or raw.find(b"\0", 0, end) >= 0:
             self._violation("a head that is not HTTP/1.1")
             return
         http10, status_text = line
         status = self._parser.get_status_code()
         head = ResponseHead(status, status_text, [])
         head.bodiless = self._to_head or status in _BODILESS or status < _FIRST_FINAL
-        if not self._read_fields(head, lines, http10=http10):
+        if not self._read_fields(head, lines, end, http10=http10):
             return
         self._raw = [raw[end + len(_END) :]]
         if status >= _FIRST_FINAL:
@@ -321,8 +323,18 @@ class Response:
         if self._final is not None and self.failure is None:
             self.complete = True
 
-    def _read_fields(self, head: ResponseHead, lines: list[bytes], *, http10: bool) -> bool:
-        """Read the fields; False: they contradict HTTP/1.1, and the answer has failed."""
+    def _read_fields(
+        self, head: ResponseHead, lines: list[bytes], size: int, *, http10: bool
+    ) -> bool:
+        """Read the fields; False: they contradict HTTP/1.1, and the answer has failed.
+
+        Args:
+            head: is given the fields.
+            lines: the status line and theirs, as any of CR, LF and CRLF separates them.
+            size: of all of them, as they came.
+            http10: there are no codings.
+        """
+        read = len(lines[0])
         fields = head.fields
         kinds = _KINDS
         for index in range(1, len(lines)):
@@ -335,6 +347,11 @@ class Response:
                 self._violation("a head that is not HTTP/1.1")
                 return False
             fields.append((name, line))
+            read += _BREAK_SIZE + len(line)
+        # Any other size: a CR or LF stood alone, and others would read other lines.
+        if read != size:
+            self._violation("a head that is not HTTP/1.1")
+            return False
         if head.status == _SWITCHING_PROTOCOLS:
             self.switched = not http10 and self._was_asked_for(head)
             if not self.switched:

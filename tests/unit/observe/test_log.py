@@ -10,14 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from proxy.observe.log import Log, now, request_ids
+from proxy.observe.log import Log, request_ids
 from proxy.observe.sink import FLUSH_S, LineSink
 
 
 def line(**fields):
     """Return a request's line as the data plane makes it."""
-    told = {"ts": now(), "level": "info", "event": "request", **fields}
-    return SimpleNamespace(json=lambda: json.dumps(told).encode())
+    told = {"level": "info", "event": "request", **fields}
+    return SimpleNamespace(json=lambda now: json.dumps({"ts": now, **told}).encode())
 
 
 class Counting(io.BytesIO):
