@@ -17,6 +17,14 @@ PREFIX = "/microreact"
 CREDENTIAL_HEADER = "Access-Token"
 TOKEN = "made-up-token-0123456789abcdef"
 UPSTREAM_PATH = "/api/projects/json"
+FILES_PATH = "/api/files"
+EVENTS_PATH = "/api/projects/events"
+# The name in the certificate of an upstream behind TLS; it is reached by address all the same.
+UPSTREAM_NAME = "localhost"
+# Upstream connections that a proxy may keep open while nobody uses them: more than are ever loaded.
+KEPT_OPEN = 512
+# Debian has servers there; a user's PATH need not.
+SYSTEM_PROGRAMS = "/usr/sbin:/sbin"
 
 
 class MissingToolError(Exception):
@@ -24,12 +32,26 @@ class MissingToolError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a proxy stands before: a port, the CA if it speaks TLS, clients to be ready for."""
+
+    port: int
+    ca: Path | None = None
+    clients: int = 500
+
+    @property
+    def origin(self) -> str:
+        """Scheme, address and port."""
+        return f"{'https' if self.ca else 'http'}://127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
-    """Where a peer works: a directory of its own, the port to listen on, the upstream's port."""
+    """Where a peer works: a directory of its own, the port to listen on, what is behind it."""
 
     directory: Path
     port: int
-    upstream_port: int
+    upstream: Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +63,7 @@ class Launch:
 
 
 class Peer(Protocol):
-    """One proxy under test."""
+    """One server of the rig: a proxy under test, or the upstream behind all of them."""
 
     name: str
 
@@ -53,7 +75,9 @@ class Peer(Protocol):
 def tool(name: str, package: str) -> str:
     """A program's path, first beside the interpreter; MissingToolError names its package."""
     beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
+    if beside.exists():
+        return str(beside)
+    found = shutil.which(name) or shutil.which(name, path=SYSTEM_PROGRAMS)
     if found is None:
         raise MissingToolError(f"{name} is not installed: {package}")
     return found
