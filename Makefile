@@ -12,7 +12,7 @@ SOURCES  := pyproject.toml README.md LICENSE proxy
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test compiled e2e check lint types layers fuzz soak bench-quick bench format lock image clean
+.PHONY: help demo run test compiled e2e check lint types layers fuzz soak instructions profile bench-quick bench format lock image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ fuzz: $(READY) ## Send mutated requests and answers for ten minutes (FUZZ_SECOND
 soak: $(READY) ## Run what is timed, huge or minutes long
 	$(BIN)/pytest -m soak -s $(ARGS)
 
+instructions: $(READY) ## Count the instructions of the pure path (needs valgrind; ARGS=--update: store them)
+	$(BIN)/python -m benchmarks.instructions $(ARGS)
+
 # What is compared are release builds, so the system's interpreter comes first: it is what the image
 # runs, and one built by pyenv without optimisation takes a third longer.
 BENCH_PYTHON ?= $(shell for each in /usr/bin/python3 $(PYTHON); do \
@@ -89,6 +92,9 @@ bench-quick: $(BENCH) ## Compare CPU time a request with nginx and Envoy
 
 bench: $(BENCH) ## Compare with five proxies in full, for 25 minutes (ARGS="--rounds 1 --seconds 1 --only small,latency")
 	$(BENCH_VENV)/bin/python -m benchmarks.full $(ARGS)
+
+profile: $(BENCH) ## Draw where a request's time goes (needs wrk; ARGS="--seconds 30 --native")
+	$(BENCH_VENV)/bin/python -m benchmarks.profile $(ARGS)
 
 format: $(READY) ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .

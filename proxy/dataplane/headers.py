@@ -7,21 +7,21 @@ Each spelling is judged once and remembered.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from ipaddress import (  # noqa: TC003 -- the compiled build looks the types up
     IPv4Network,
     IPv6Network,
     ip_address,
 )
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
 from proxy.dataplane.rewrite import rewrite_field
+from proxy.judged import Judged
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from proxy.dataplane.model import Entrance, Head, Peer
     from proxy.dataplane.rewrite import Base
@@ -79,10 +79,6 @@ RESPONSE_REMOVED: Final = frozenset(
 )
 REWRITTEN: Final = frozenset({"location", "content-location", "link", "refresh"})
 
-_REMEMBERED: Final = 1024
-_LONGEST_REMEMBERED: Final = 64
-_Name = TypeVar("_Name", str, bytes)
-_Verdict = TypeVar("_Verdict")
 _FORWARDING: Final = frozenset({"forwarded", "x-real-ip"})
 _NOT_OF_A_FOREIGN_PAGE: Final = frozenset({b"origin", b"cookie"})
 _PERSISTENCE: Final = frozenset({b"keep-alive", b"close", b""})
@@ -94,23 +90,6 @@ DROP: Final = 1
 CONNECTION: Final = 2  # dropped, with the fields that it names
 SHARED_ORIGIN: Final = 3  # kept, but not where several routes are one browser origin
 REWRITE: Final = 4
-
-
-class _Judged(dict[_Name, _Verdict]):
-    """The verdict on each spelling of a name, given when it is first seen.
-
-    A client can spell names in endless ways, so only so many, and no long ones, are remembered.
-    """
-
-    def __init__(self, judge: Callable[[_Name], _Verdict]) -> None:
-        super().__init__()
-        self._judge: Callable[[_Name], _Verdict] = judge
-
-    def __missing__(self, name: _Name) -> _Verdict:
-        verdict = self._judge(name)
-        if len(self) < _REMEMBERED and len(name) <= _LONGEST_REMEMBERED:
-            self[name] = verdict
-        return verdict
 
 
 def fold(name: str) -> str:
@@ -175,12 +154,12 @@ class RequestRules:
         named = frozenset(map(fold, stripping.headers))
         self._credentials = (CLIENT_CREDENTIALS - keep) | injected | named
         self._drop = frozenset(fold_bytes(name) for name, _ in set_fields)
-        self._fates: _Judged[bytes, int | str] = _Judged(self._judge)
+        self._fates: Judged[bytes, int | str] = Judged(self._judge)
         kept = frozenset(map(fold_parameter, stripping.keep))
         asked = frozenset(map(fold_parameter, stripping.parameters))
         always = frozenset(map(fold_parameter, stripping.injected_parameters))
         self._parameters = (CLIENT_CREDENTIAL_PARAMETERS - kept) | asked | always
-        self._forbidden: _Judged[str, str | None] = _Judged(self._judge_parameter)
+        self._forbidden: Judged[str, str | None] = Judged(self._judge_parameter)
         self._origin = str(origin).encode("ascii")
         self._host = b"Host: " + origin.authority.encode("ascii") + b"\r\n"
         self._set = b"".join(name + b": " + value + b"\r\n" for name, value in set_fields)
@@ -335,9 +314,7 @@ class Forwarding:
 
 
 class ResponseRules:
-    """What of an answer's fields one route passes back.
-
-    One search finds the lines that do not simply pass; what is between them passes as it came.
+    """What of an answer's fields one route passes back; their lines pass as they came.
 
     Args:
         cookies_pass: `cookies: pass`.
@@ -347,9 +324,8 @@ class ResponseRules:
         cookies = {"set-cookie"} if cookies_pass else set()
         self._rewritten = REWRITTEN | cookies
         # 407 and its challenge are between a client and its proxy: that is us.
-        removed = (HOP_BY_HOP | RESPONSE_REMOVED | {"proxy-authenticate"}) - cookies
-        self._marked = _any_of(removed | self._rewritten | {"service-worker-allowed"})
-        self._fates: _Judged[bytes, int] = _Judged(self._judge)
+        self._removed = (HOP_BY_HOP | RESPONSE_REMOVED | {"proxy-authenticate"}) - cookies
+        self._fates: Judged[bytes, int] = Judged(self._judge)
 
     def _judge(self, name: bytes) -> int:
         lower = name.decode("latin-1").lower()
@@ -358,39 +334,32 @@ class ResponseRules:
         # On one origin for all routes it would let a script of one see the requests of all.
         if lower == "service-worker-allowed":
             return SHARED_ORIGIN
-        return REWRITE if lower in self._rewritten else DROP
+        if lower in self._rewritten:
+            return REWRITE
+        return DROP if lower in self._removed or lower.startswith("access-control-") else KEEP
 
     def relayed(self, head: ResponseHead, base: Base) -> bytes:
         """Return the field lines for the client, each behind a CRLF, without framing."""
-        block = head.block
-        kept: list[bytes] = []
+        fates = self._fates
+        kept: list[bytes] = [b""]
         named: list[bytes] = []
-        end = 0
-        for found in self._marked.finditer(block):
-            kept.append(block[end : found.start()])
-            end = found.end()
-            name, value = found.groups()
-            fate = self._fates[name]
-            if fate == REWRITE:
-                value = rewrite_field(name, value.strip(b" \t"), base)
-                kept.append(b"\r\n%b: %b" % (name, value))
+        for name, line in head.fields:
+            fate = fates[name]
+            if fate == KEEP:
+                kept.append(line)
             elif fate == CONNECTION:
-                named.append(value.strip(b" \t"))
+                named.append(_value(name, line))
+            elif fate == REWRITE:
+                kept.append(name + b": " + rewrite_field(name, _value(name, line), base))
             elif fate == SHARED_ORIGIN and not base.shared:
-                kept.append(found[0])
-        kept.append(block[end:])
+                kept.append(line)
         gone = _named_by(named) if named else ()
-        return _without(b"".join(kept), gone) if gone else b"".join(kept)
+        return b"\r\n".join(_without(kept, gone) if gone else kept)
 
 
-def _any_of(names: Iterable[str]) -> re.Pattern[bytes]:
-    """Return what finds the lines of the fields of these names, and `Access-Control-*`."""
-    patterns = [re.escape(name) for name in sorted(names)] + ["access-control-[^:]*"]
-    first = "".join(sorted({name[0] for name in patterns}))
-    text = f"\r\n(?=[{first}])({'|'.join(patterns)}):([^\r]*)"
-    return re.compile(text.encode("ascii"), re.IGNORECASE)
+def _value(name: bytes, line: bytes) -> bytes:
+    return line[len(name) + 1 :].strip(b" \t")
 
 
-def _without(block: bytes, names: Container[str]) -> bytes:
-    lines = block.split(b"\r\n")
-    return b"\r\n".join(line for line in lines if fold_bytes(line.partition(b":")[0]) not in names)
+def _without(lines: Iterable[bytes], names: Container[str]) -> list[bytes]:
+    return [line for line in lines if fold_bytes(line.partition(b":")[0]) not in names]

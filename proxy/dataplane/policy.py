@@ -27,31 +27,51 @@ _SLASHES: Final = re.compile(rb"/{2,}")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of `rules`.
+    """One line of `rules`: its paths, sorted by what it takes to compare them.
 
     Attributes:
         methods: None for any.
-        pattern: matches a folded path.
+        exact: folded paths.
+        below: beginnings of folded paths.
+        pattern: matches folded paths; None: there is no path that needs it.
         allow: else deny.
     """
 
     methods: frozenset[str] | None
-    pattern: re.Pattern[bytes]
+    exact: frozenset[bytes]
+    below: tuple[bytes, ...]
+    pattern: re.Pattern[bytes] | None
     allow: bool
 
     def matches(self, readings: Sequence[bytes]) -> bool:
         """Tell whether the rule is about a path, given all its readings."""
-        match = self.pattern.fullmatch
         if len(readings) == 1:
-            return match(readings[0]) is not None
-        found = [match(reading) is not None for reading in readings]
+            return self._names(readings[0])
+        found = [self._names(reading) for reading in readings]
         return all(found) if self.allow else any(found)
+
+    def _names(self, path: bytes) -> bool:
+        if path in self.exact or path.startswith(self.below):
+            return True
+        return self.pattern is not None and self.pattern.fullmatch(path) is not None
 
 
 def rule(methods: Iterable[str] | None, paths: Iterable[str], *, allow: bool) -> Rule:
     """Compile a rule; `*` in a path is one segment (or a part of it), `**` any number."""
-    alternatives = b"|".join(_regex(_fold(unquote_to_bytes(path))) for path in paths)
-    return Rule(methods_set(methods), re.compile(alternatives, re.DOTALL), allow)
+    exact: set[bytes] = set()
+    below: list[bytes] = []
+    others: list[bytes] = []
+    for path in paths:
+        folded = _fold(unquote_to_bytes(path))
+        stem = folded.removesuffix(b"/**")
+        if b"*" in stem:
+            others.append(_regex(folded))
+            continue
+        exact.add(stem)
+        if stem != folded:
+            below.append(stem + b"/")
+    pattern = re.compile(b"|".join(others), re.DOTALL) if others else None
+    return Rule(methods_set(methods), frozenset(exact), tuple(below), pattern, allow)
 
 
 def methods_set(methods: Iterable[str] | None) -> frozenset[str] | None:
@@ -110,9 +130,9 @@ def readings(path: str) -> tuple[bytes, ...]:
     Encoded slashes and backslashes may be taken for separators or not, a second decoding may take
     place behind the first, and what nobody sees at the ends of names may be trimmed off.
     """
-    raw = path.encode("ascii", "surrogateescape").lower()
+    raw = path.lower().encode("ascii", "surrogateescape")
     if "%" not in path:
-        plain = _fold(raw)
+        plain = _fold_lower(raw)
         # Only a dot can be trimmed off what is not encoded.
         return (plain,) if "." not in path else _with_trimmed({plain})
     twice = changes_twice(path)
@@ -152,10 +172,14 @@ def _without_parameters(path: bytes) -> bytes:
 
 def _fold(path: bytes) -> bytes:
     """Fold what servers commonly do not tell apart: case, `//`, a trailing `/`, `;parameters`."""
+    return _fold_lower(path.lower())
+
+
+def _fold_lower(path: bytes) -> bytes:
     bare = _without_parameters(path)
     if bare.find(b"//") >= 0:
         bare = _SLASHES.sub(b"/", bare)
-    return (bare.rstrip(b"/") or b"/").lower()
+    return bare.rstrip(b"/") or b"/" if bare.endswith(b"/") else bare or b"/"
 
 
 _DOTS: Final = "."

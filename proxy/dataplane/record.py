@@ -54,7 +54,7 @@ class Record:
     def __init__(self, request_id: str, head: Head, peer: Peer) -> None:
         self.request_id = request_id
         self._head = head
-        self._peer = peer
+        self.peer = peer
         self._started_at = perf_counter()
 
     def tell(self, log: Log) -> None:
@@ -73,7 +73,7 @@ class Record:
                 "level": "info",
                 "event": "request",
                 "request_id": self.request_id,
-                "client": self._peer.address,
+                "client": self.peer.address,
                 "route": None if route is None else route.name,
                 "method": head.method,
                 "path": path if path.isascii() else ascii(path)[1:-1],

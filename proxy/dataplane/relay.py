@@ -5,16 +5,16 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from proxy.dataplane.answer import framed, head_bytes, interim_bytes, switch_bytes
-from proxy.dataplane.echo import readable
+from proxy.dataplane.answer import interim_bytes, switch_bytes
+from proxy.dataplane.passage import Passage
 from proxy.dataplane.tunnel import Tunnel
 from proxy.upstream.errors import ProtocolViolation
 
 
 if TYPE_CHECKING:
+    from proxy.dataplane.exchange import Exchange
     from proxy.dataplane.model import Client, Head, Mount
     from proxy.dataplane.record import Record
-    from proxy.dataplane.send import Exchange
     from proxy.upstream.response import ResponseHead
 
 
@@ -43,59 +43,25 @@ async def relay(
         UpstreamError: there is no final head (nothing has been written then), or the body broke
             off (the client's connection has been aborted then).
     """
-    answer = exchange.head
-    if answer.status < _FIRST_FINAL or answer.status == _PROXY_AUTHENTICATION_REQUIRED:
-        answer = await _final_head(exchange, client, head, mount, record)
+    if (
+        exchange.head.status < _FIRST_FINAL
+        or exchange.head.status == _PROXY_AUTHENTICATION_REQUIRED
+    ):
+        exchange.head = await _final_head(exchange, client, head, mount, record)
     record.answered_at = perf_counter()
-    if answer.status == _SWITCHING_PROTOCOLS:
-        await _switch(exchange, client, answer, mount, record)
+    if exchange.head.status == _SWITCHING_PROTOCOLS:
+        await _switch(exchange, client, exchange.head, mount, record)
         return
-    unmeasured = not answer.bodiless and answer.length is None
-    chunked = unmeasured and not head.http10
-    # Where the request is still coming in, what is left of it stands before the next one.
-    record.close |= (unmeasured and not chunked) or not exchange.sent
-    start = head_bytes(
-        answer,
-        mount,
-        chunked=chunked,
-        close=record.close,
-        extra=record.extra,
-        foreign=record.foreign,
-    )
-    record.status = answer.status
+    passage = Passage(exchange, head, mount, record)
     try:
-        await _pass_on(exchange, answer, client, start, record, chunked=chunked)
+        client.write(passage.begin())
+        while not passage.ended:
+            await client.drain()
+            client.write(passage.next(await exchange.response.read()))
     except Exception:
         # Only a reset tells an HTTP/1.0 client that the end is not the end.
-        client.abort(reset=unmeasured and not chunked)
+        client.abort(reset=passage.unmeasured)
         raise
-
-
-async def _pass_on(
-    exchange: Exchange,
-    answer: ResponseHead,
-    client: Client,
-    start: bytes,
-    record: Record,
-    *,
-    chunked: bool,
-) -> None:
-    """Write the head and the body's pieces, the first of them with the head."""
-    response, echo = exchange.response, exchange.echo
-    if echo is not None and not response.complete and not readable(answer):
-        start, echo = echo.mask(start, record), None
-    piece = response.take()
-    while True:
-        ended = response.taken
-        record.bytes_out += len(piece)
-        data = start + framed(piece, chunked=chunked, ended=ended)
-        if echo is not None and echo.suspects(data):
-            data = echo.mask_answer(answer, data, len(start), record)
-        client.write(data)
-        if ended:
-            return
-        await client.drain()
-        piece, start = await response.read(), b""
 
 
 async def _final_head(

@@ -38,8 +38,12 @@ class Router:
             for route in routes
             if route.path is not None
         }
-        # The longest prefix wins, so the deepest is looked for first.
-        self._depths = sorted({path.count("/") for path in self._paths}, reverse=True)
+        self._root = self._paths.get("")
+        # Under each first segment the longest prefix wins, so the deepest is looked for first.
+        depths: dict[str, set[int]] = {}
+        for path in self._paths:
+            depths.setdefault(_leading(path, 1), set()).add(path.count("/"))
+        self._depths = {first: sorted(found, reverse=True) for first, found in depths.items()}
 
     def match(self, entrance: Entrance, host: str, path: str) -> Mount:
         """Find the route of a request.
@@ -63,10 +67,13 @@ class Router:
                 "No route has this virtual host; `keybearer check` lists the routes and `hosts`.",
                 cause=f"Host {host}",
             )
-        for depth in self._depths:
-            mount = self._paths.get(_leading(path, depth))
+        first = _leading(path, 1)
+        for depth in self._depths.get(first, ()):
+            mount = self._paths.get(first if depth == 1 else _leading(path, depth))
             if mount is not None:
                 return mount
+        if self._root is not None:
+            return self._root
         raise NoRoute("No route is configured for this path; `keybearer check` lists the routes.")
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from proxy.dataplane.exchange import Exchange
     from proxy.dataplane.model import Client
-    from proxy.dataplane.send import Exchange
     from proxy.upstream.sweep import Sweep
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.errors import BodyTooLarge
-from proxy.upstream.errors import Dropped
 
 
 if TYPE_CHECKING:
     from proxy.dataplane.errors import Refusal
     from proxy.dataplane.model import Body, Head
-    from proxy.upstream.connection import Connection
 
 
 class Upload:
     """Frames the body's pieces as the head says, counts them, keeps the first for a repetition.
 
-    A body that has come whole is sent with the head in one write; otherwise a task carries the
+    A body that has come whole is sent with the head in one write; otherwise `carry` brings the
     pieces while the answer is already awaited, for an upstream may answer at any time.
 
     Args:
@@ -29,17 +25,16 @@ class Upload:
         keep: bytes of body to keep for a repetition (`replay_buffer`).
     """
 
-    __slots__ = ("_body", "_chunked", "_keep", "_kept", "_limit", "_task", "complete", "size")
+    __slots__ = ("_chunked", "_keep", "_kept", "_limit", "body", "complete", "size")
 
     def __init__(
         self, body: Body | None, *, chunked: bool = False, limit: int | None = None, keep: int = 0
     ) -> None:
-        self._body = body
+        self.body = body
         self._chunked = chunked
         self._limit = limit
         self._keep = keep
         self._kept: list[bytes] | None = []
-        self._task: asyncio.Task[None] | None = None
         self.size = 0
         """Bytes of body that have come."""
         self.complete = body is None
@@ -56,40 +51,16 @@ class Upload:
         Raises:
             BodyTooLarge: more has come than the route takes.
         """
-        if self._body is None or self.complete:
+        if self.body is None or self.complete:
             return b"".join(self._kept or ())
-        return self._framed(self._body.take(), ended=self._body.ended)
+        return self.framed(self.body.take(), ended=self.body.ended)
 
-    def start(self, connection: Connection) -> None:
-        """Carry the rest of the body to a connection that the head has been written to."""
-        if self._body is not None:
-            carry = self._carry(self._body, connection)
-            self._task = asyncio.get_running_loop().create_task(carry)
+    def framed(self, piece: bytes, *, ended: bool) -> bytes:
+        """Return a piece of body as it is written, and count it.
 
-    async def stop(self) -> None:
-        """Carry no more, and wait until nothing of it reads the body."""
-        task = self._task
-        if task is not None and not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _carry(self, body: Body, connection: Connection) -> None:
-        try:
-            while not self.complete:
-                piece = await body.read()
-                connection.write(self._framed(piece, ended=not piece or body.ended))
-                await connection.drain()
-            connection.request_sent()
-        except Dropped:
-            pass  # the connection has told the response
-        except Exception as error:  # noqa: BLE001 -- the task that awaits the answer raises it
-            # The request can never be completed now: the upstream must not take it for whole.
-            if connection.response is not None:
-                connection.response.fail(error)
-            connection.close()
-
-    def _framed(self, piece: bytes, *, ended: bool) -> bytes:
+        Raises:
+            BodyTooLarge: more has come than the route takes.
+        """
         self.size += len(piece)
         if self._limit is not None and self.size > self._limit:
             raise _too_large(self._limit)

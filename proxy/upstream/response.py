@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from proxy.judged import Judged
 from proxy.upstream.errors import Dropped, ProtocolViolation
 
 
@@ -31,16 +32,18 @@ _FIRST_FINAL: Final = 200
 _BODILESS: Final = frozenset({204, 304})
 _NO_REASON: Final = len("200")
 
-# RFC 9112 4 and 5, and nothing more lenient: version, status and reason, field lines. No character
-# can be read in two ways, so what does not match is found out in linear time. (Not by possessive
-# repetitions: with groups in them Python 3.11.2 does not match what it should.)
-_HEAD: Final = re.compile(
-    rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: [^\0\r\n]*)?)"
-    rb"((?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\0\r\n]*)*)\r\n\r\n"
-)
-_FRAMING: Final = re.compile(
-    rb"\r\n(content-length|transfer-encoding|keep-alive):([^\r]*)", re.IGNORECASE
-)
+_END: Final = b"\r\n\r\n"
+
+# RFC 9112 4 and 5, and nothing more lenient: version, status and reason; names of fields.
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: [^\0\r\n]*)?)")
+_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+# What a field says of the message's framing. Plain numbers, for they are compared for each field.
+_NOTHING: Final = 0
+_LENGTH: Final = 1
+_CODING: Final = 2
+_KEEP_ALIVE: Final = 3
+_NO_FIELD: Final = 4
 _SWITCHING: Final = re.compile(rb"\r\n(connection|upgrade):([^\r]*)", re.IGNORECASE)
 
 
@@ -62,27 +65,26 @@ class ResponseHead:
     Attributes:
         status: the code.
         status_text: what stands behind the version: the code, a space and the reason phrase.
-        block: the field lines as they came, each behind a CRLF.
+        fields: the name of each field, and the whole line as it came.
         length: the value of Content-Length, or None.
         chunked: the body is in chunks.
         bodiless: an answer to HEAD, a 1xx, 204 or 304: nothing follows the head.
     """
 
-    __slots__ = ("block", "bodiless", "chunked", "length", "status", "status_text")
+    __slots__ = ("bodiless", "chunked", "fields", "length", "status", "status_text")
 
-    def __init__(self, status: int, status_text: bytes, block: bytes = b"") -> None:
+    def __init__(self, status: int, status_text: bytes, fields: list[tuple[bytes, bytes]]) -> None:
         self.status = status
         self.status_text = status_text
-        self.block = block
+        self.fields = fields
         self.length: int | None = None
         self.chunked = False
         self.bodiless = False
 
     @property
-    def fields(self) -> list[tuple[bytes, bytes]]:
-        """The name and the whole line of each field."""
-        lines = self.block.split(b"\r\n")[1:]
-        return [(line.partition(b":")[0], line) for line in lines]
+    def block(self) -> bytes:
+        """The field lines as they came, each behind a CRLF."""
+        return b"".join([b"\r\n" + line for _, line in self.fields])
 
     @property
     def close_delimited(self) -> bool:
@@ -280,19 +282,19 @@ class Response:
             return
         # llhttp forgives empty lines in front, as RFC 9112 2.2 asks.
         raw = b"".join(self._raw).lstrip(b"\r\n")
-        found = _HEAD.match(raw)
-        if found is None:
+        end = raw.find(_END)
+        lines = raw[: max(end, 0)].split(b"\r\n")
+        line = _STATUS_LINES[lines[0]]
+        if line is None or _is_broken(raw, end, len(lines) - 1):
             self._violation("a head that is not HTTP/1.1")
             return
-        version, status_text, block = found.groups()
-        if len(status_text) == _NO_REASON:
-            status_text += b" "  # RFC 9112 4: the space stays where there is no reason phrase
+        http10, status_text = line
         status = self._parser.get_status_code()
-        head = ResponseHead(status, status_text, block)
+        head = ResponseHead(status, status_text, [])
         head.bodiless = self._to_head or status in _BODILESS or status < _FIRST_FINAL
-        if not self._read_framing(head, http10=version == b"0"):
+        if not self._read_fields(head, lines, http10=http10):
             return
-        self._raw = [raw[found.end() :]]
+        self._raw = [raw[end + len(_END) :]]
         if status >= _FIRST_FINAL:
             self._final = head
             self._raw = []  # else a stream would hold its beginning till its end
@@ -317,26 +319,43 @@ class Response:
         if self._final is not None and self.failure is None:
             self.complete = True
 
-    def _read_framing(self, head: ResponseHead, *, http10: bool) -> bool:
-        """Read length and coding; False: they contradict HTTP/1.1, and the answer has failed."""
-        for name, value in _FRAMING.findall(head.block):
-            match len(name):
-                case 14:  # Content-Length; llhttp has refused a second one, and all but digits
-                    head.length = int(value)
-                case 10:  # Keep-Alive
-                    self.keep_alive_s = _keep_alive_timeout(value)
-                case _ if head.chunked or value.strip(b" \t").lower() != b"chunked" or http10:
-                    # Any other coding would reach the client without the field that names it.
-                    self._violation("a Transfer-Encoding other than one chunked in HTTP/1.1")
-                    return False
-                case _:
-                    head.chunked = True
+    def _read_fields(self, head: ResponseHead, lines: list[bytes], *, http10: bool) -> bool:
+        """Read the fields; False: they contradict HTTP/1.1, and the answer has failed."""
+        fields = head.fields
+        kinds = _KINDS
+        for index in range(1, len(lines)):
+            line = lines[index]
+            name, colon, value = line.partition(b":")
+            kind = kinds[name]
+            if kind != _NOTHING and not self._read_framing(head, kind, value, http10=http10):
+                return False
+            if not colon:
+                self._violation("a head that is not HTTP/1.1")
+                return False
+            fields.append((name, line))
         if head.status == _SWITCHING_PROTOCOLS:
             self.switched = not http10 and self._was_asked_for(head)
             if not self.switched:
                 self._violation("101 Switching Protocols, which was not asked for")
                 return False
             self._flow.pause_reading()  # until somebody is there who knows what it is
+        return True
+
+    def _read_framing(self, head: ResponseHead, kind: int, value: bytes, *, http10: bool) -> bool:
+        """Read length or coding; False: see `_read_fields`."""
+        if kind == _LENGTH:
+            head.length = int(value)  # llhttp has refused a second one, and all but digits
+        elif kind == _KEEP_ALIVE:
+            self.keep_alive_s = _keep_alive_timeout(value)
+        elif kind == _NO_FIELD:
+            self._violation("a head that is not HTTP/1.1")
+            return False
+        elif head.chunked or value.strip(b" \t").lower() != b"chunked" or http10:
+            # Any other coding would reach the client without the field that names it.
+            self._violation("a Transfer-Encoding other than one chunked in HTTP/1.1")
+            return False
+        else:
+            head.chunked = True
         return True
 
     def _was_asked_for(self, head: ResponseHead) -> bool:
@@ -348,6 +367,37 @@ class Response:
             named[name.lower()] += [token.strip(b" \t").lower() for token in value.split(b",")]
         asked = self.asked is not None and named[b"upgrade"] == [self.asked.encode("ascii")]
         return asked and b"upgrade" in named[b"connection"]
+
+
+def _is_broken(raw: bytes, end: int, breaks: int) -> bool:
+    """Tell whether a head holds what may be taken for the end of a line, but for its CRLFs."""
+    alone = raw.count(b"\r", 0, end) != breaks or raw.count(b"\n", 0, end) != breaks
+    return end < 0 or alone or raw.find(b"\0", 0, end) >= 0
+
+
+def _read_status_line(line: bytes) -> tuple[bool, bytes] | None:
+    """Return whether it says HTTP/1.0, and what stands behind the version; None: it is none."""
+    found = _STATUS_LINE.fullmatch(line)
+    if found is None:
+        return None
+    minor, text = found.groups()
+    # RFC 9112 4: the space stays where there is no reason phrase.
+    return minor == b"0", text if len(text) > _NO_REASON else text + b" "
+
+
+def _kind(name: bytes) -> int:
+    if _NAME.fullmatch(name) is None:
+        return _NO_FIELD
+    return _FRAMING.get(name.lower(), _NOTHING)
+
+
+_FRAMING: Final = {
+    b"content-length": _LENGTH,
+    b"transfer-encoding": _CODING,
+    b"keep-alive": _KEEP_ALIVE,
+}
+_KINDS: Final[Judged[bytes, int]] = Judged(_kind)
+_STATUS_LINES: Final[Judged[bytes, tuple[bool, bytes] | None]] = Judged(_read_status_line)
 
 
 def _keep_alive_timeout(value: bytes) -> float | None:

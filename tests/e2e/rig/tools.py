@@ -19,6 +19,7 @@ PACKAGES: Final = {
     "nginx": "nginx-light",
     "node": "nodejs",
     "slowhttptest": "slowhttptest",
+    "valgrind": "valgrind",
 }
 
 

@@ -63,7 +63,9 @@ def masked(echo, data):
 
 def head_of(fields, status=200):
     """Return a head with fields."""
-    return ResponseHead(status, b"%d " % status, b"".join(b"\r\n" + each for each in fields))
+    return ResponseHead(
+        status, b"%d " % status, [(each.partition(b":")[0], each) for each in fields]
+    )
 
 
 @pytest.mark.parametrize(("secret", "form"), FORMS.values(), ids=FORMS)

@@ -112,3 +112,14 @@ def test_a_route_may_be_mounted_at_the_root(make_route):
     router = Router([make_route("only", path="")])
 
     assert [""] * 3 == [router.match(SHARED, "", p).prefix for p in ("/", "/x", "//x/y")]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/two/segments/x", "deep"), ("/two/x", "root"), ("/two", "root"), ("/x", "root")],
+)
+def test_the_root_takes_what_no_prefix_does(make_route, path, name):
+    """Also where a prefix begins alike."""
+    router = Router([make_route("root", path=""), make_route("deep", path="/two/segments")])
+
+    assert name == router.match(SHARED, "", path).route.name

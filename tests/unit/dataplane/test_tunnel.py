@@ -256,7 +256,7 @@ async def test_full_buffers_are_waited_for_before_a_tunnel_begins(make_route, ma
     """It is told of those that fill up, not of those that are full already."""
     calls: list[str] = []
     exchange, client = Party(None, calls=calls), Party(None, calls=calls)
-    exchange.head = ResponseHead(101, b"101 X")  # type: ignore[attr-defined]
+    exchange.head = ResponseHead(101, b"101 X", [])  # type: ignore[attr-defined]
     exchange.echo = None  # type: ignore[attr-defined]
     timeouts = SimpleNamespace(idle=1.0)
     sweep = Sweep(asyncio.get_running_loop())

@@ -1,0 +1,117 @@
+"""Everything that is decided about a request before it is sent, one step after another."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from proxy.dataplane.cors import NO_PAGE, is_preflight, preflight_answer
+from proxy.dataplane.framing import check_framing
+from proxy.dataplane.guard import SANDBOX, check_origin, check_shared_origin
+from proxy.dataplane.outbound import assemble
+from proxy.dataplane.reserved import reserved_answer
+from proxy.dataplane.router import RESERVED
+from proxy.dataplane.target import parse_target
+from proxy.dataplane.upgrade import wanted
+from proxy.dataplane.upload import NOTHING, upload_of
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.cors import Page
+    from proxy.dataplane.guard import Guard
+    from proxy.dataplane.model import Body, Entrance, Head, Mount, Snapshot
+    from proxy.dataplane.outbound import Outbound
+    from proxy.dataplane.record import Record
+    from proxy.dataplane.reserved import Health
+    from proxy.dataplane.target import Authority, Target
+    from proxy.dataplane.upload import Upload
+
+
+class Errand:
+    """A request that may be sent.
+
+    Attributes:
+        mount: the route, and by which way it was asked for.
+        request: what is written upstream.
+        upload: its body.
+    """
+
+    __slots__ = ("mount", "request", "upload")
+
+    def __init__(self, mount: Mount, request: Outbound, upload: Upload) -> None:
+        self.mount = mount
+        self.request = request
+        self.upload = upload
+
+
+def judge(  # noqa: PLR0915 -- the whole way, on one screen
+    head: Head, body: Body, entrance: Entrance, record: Record, snapshot: Snapshot, health: Health
+) -> Errand | bytes:
+    """Return what is to be sent, or the answer where it is our own.
+
+    Args:
+        head: the client's.
+        body: what comes behind it; nothing of it is read here.
+        entrance: how it came in.
+        record: is told what is found out.
+        snapshot: what it is judged by.
+        health: answers on the reserved paths.
+
+    Raises:
+        Refusal: it is not to be sent.
+    """
+    # Target and framing: one reading, or none.
+    target = parse_target(head.method, head.target)
+    check_framing(head)
+    if entrance.kind == "shared" and target.path.startswith(RESERVED):
+        record.quiet = True
+        return reserved_answer(head.method, target.path, health, close=record.close)
+    # Guard: by which name, from which page.
+    authority = _admit(snapshot.guard, entrance, target)
+    page = NO_PAGE
+    if entrance.guarded:
+        page = check_origin(head.named, authority, snapshot.guard.cors)
+        record.extra, record.foreign = page.lines, page.foreign
+        if page.foreign and is_preflight(head):
+            return _preflight(head, body, page, record)
+    # Match.
+    mount = snapshot.router.match(entrance, authority.host if authority else "", target.path)
+    route = mount.route
+    record.route = route
+    path = target.path[len(mount.prefix) :] or "/"
+    if entrance.guarded and mount.base.shared and check_shared_origin(head.named):
+        record.extra += SANDBOX
+    # Policy, then limits.
+    route.policy.check(head.method, path)
+    upload = NOTHING
+    if head.chunked or head.length:
+        upload = upload_of(head, body, limit=route.body_limit, keep=route.replay_buffer)
+        record.upload = upload
+    # Strip, then inject: the credential comes last.
+    fields, stripped = route.request.fields(
+        head, entrance, record.peer, ours=page.ours, foreign=page.foreign
+    )
+    query = target.query
+    if query:
+        query, parameters = route.request.query(query)
+        stripped += parameters
+    record.stripped = stripped
+    upgrade = wanted(head, route.upgrade) if head.upgrade else None
+    request = assemble(head.method, path, query, fields, route.injector.inject(), upgrade)
+    record.sent_at = perf_counter()
+    return Errand(mount, request, upload)
+
+
+def _admit(guard: Guard, entrance: Entrance, target: Target) -> Authority | None:
+    if target.authority is not None:
+        return guard.admit_absolute(target.authority, entrance.authority, scheme=target.scheme)
+    if entrance.authority is None:
+        return None  # HTTP/1.0; a browser always sends one
+    return guard.admit(entrance.authority, guarded=entrance.guarded)
+
+
+def _preflight(head: Head, body: Body, page: Page, record: Record) -> bytes:
+    record.close |= not body.ended
+    answer = preflight_answer(head.named, page, close=record.close)
+    record.status = 204
+    return answer
