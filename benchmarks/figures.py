@@ -1,4 +1,4 @@
-"""Medians, intervals and verdicts for figures that were taken in rounds."""
+"""Medians, intervals, verdicts and Markdown for figures that were taken in rounds."""
 
 from __future__ import annotations
 
@@ -57,6 +57,12 @@ def ratio(ours: Figures, theirs: Figures, name: str) -> Spread | None:
     return paired(ours.rounds[name], theirs.rounds[name])
 
 
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A figure against its bar: the median decides, and the interval is shown."""
@@ -80,13 +86,13 @@ class Verdict:
         """One line for people."""
         side = "over" if self.at_least else "under"
         if self.figure is None:
-            return f"not measured: {self.name}, the bar is {self.bar:g}"
+            return f"not measured: {self.name}, the bar is {self.bar:.3g}"
         kept = [self.keeps(value) for value in (self.figure.low, self.figure.high)]
         if all(kept):
-            how = f"wholly {side} the bar of {self.bar:g}"
+            how = f"wholly {side} the bar of {self.bar:.3g}"
         elif any(kept):
-            how = f"too wide to tell: the bar of {self.bar:g} lies within"
+            how = f"too wide to tell: the bar of {self.bar:.3g} lies within"
         else:
-            how = f"wholly on the wrong side of the bar of {self.bar:g}"
+            how = f"wholly on the wrong side of the bar of {self.bar:.3g}"
         word = "pass" if self.passed else "FAIL"
         return f"{word}: {self.name} {self.figure.text(self.digits)}, {how}"

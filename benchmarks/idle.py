@@ -6,11 +6,11 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from benchmarks.figures import Figures, Spread, Verdict
+from benchmarks.figures import Figures, Spread, Verdict, table
 from benchmarks.load import MIB
 from benchmarks.measure import usage
 from benchmarks.peers import Upstream
-from benchmarks.report import OURS, Column, Part, failures, peers_table, table
+from benchmarks.report import OURS, Column, Part, failures, peers_table
 from benchmarks.rounds import Game, play, start_all
 from benchmarks.setup import PEERS
 from benchmarks.start import START_ROUNDS, start_times

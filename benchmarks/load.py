@@ -44,6 +44,9 @@ class Load:
     closes: bool = False  # a new connection for each request
 
 
+SMALL = Load()
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """Requests answered with 2xx, and the seconds that took."""
@@ -76,15 +79,15 @@ def parse(output: str) -> Answered:
     return Answered(int(done[1]), float(done[2]) * SECONDS[done[3]])
 
 
-def command_line(load: Load, port: int, seconds: int) -> list[str]:
+def command_line(kind: Load, port: int, seconds: int) -> list[str]:
     """wrk's command line for a load on a port of this machine."""
     wrk = tool("wrk", "apt install wrk")
-    command = [wrk, "-t1", f"-c{load.connections}", f"-d{seconds}s", f"--timeout={GRACE_S}s"]
-    for header in (*CLIENT_HEADERS, *(["Connection: close"] if load.closes else [])):
+    command = [wrk, "-t1", f"-c{kind.connections}", f"-d{seconds}s", f"--timeout={GRACE_S}s"]
+    for header in (*CLIENT_HEADERS, *(["Connection: close"] if kind.closes else [])):
         command += ["-H", header]
-    if load.posts:
+    if kind.posts:
         command += ["-s", str(POST_SCRIPT)]
-    return [*command, f"http://127.0.0.1:{port}{load.target}"]
+    return [*command, f"http://127.0.0.1:{port}{kind.target}"]
 
 
 def run(command: list[str], timeout_s: float) -> str:
@@ -107,10 +110,15 @@ def run(command: list[str], timeout_s: float) -> str:
     return done.stdout
 
 
-def take(peer: Running, load: Load) -> Slice:
+def load(port: int, seconds: int, kind: Load = SMALL) -> Answered:
+    """Loads a port of this machine for some seconds; TurnError unless every answer was 2xx."""
+    return parse(run(command_line(kind, port, seconds), seconds + GRACE_S))
+
+
+def take(peer: Running, kind: Load) -> Slice:
     """Loads a peer for a second; TurnError unless every answer was 2xx."""
     before = usage(peer.group)
-    answered = parse(run(command_line(load, peer.port, SLICE_S), SLICE_S + GRACE_S))
+    answered = load(peer.port, SLICE_S, kind)
     after = usage(peer.group)
     return Slice(answered, after.cpu_s - before.cpu_s, after.rss)
 

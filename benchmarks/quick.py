@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.figures import Spread, Verdict, paired, ratio
-from benchmarks.load import Load, take, total
+from benchmarks.figures import Spread, Verdict, paired, ratio, table
+from benchmarks.load import SMALL, take, total
 from benchmarks.machine import describe
 from benchmarks.measure import LOAD_CORE, StartError, running
 from benchmarks.peers import MissingToolError, Upstream
 from benchmarks.peers.envoy import Envoy
 from benchmarks.peers.keybearer import Keybearer
 from benchmarks.peers.nginx import Nginx, NginxUpstream
-from benchmarks.report import CPU, RATE, RSS, peers_table, table
+from benchmarks.report import CPU, RATE, RSS, peers_table
 from benchmarks.rounds import Game, TurnError, play, start_all
 from benchmarks.start import START_ROUNDS, start_times
 
@@ -38,7 +38,7 @@ def interleave(directory: Path, rounds: int, seconds: int) -> dict[str, Figures]
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(running(NginxUpstream(), LOAD_CORE, directory))
         started = start_all(stack, PEERS, directory, Upstream(upstream.port))
-        figures = play(started, Game(rounds, seconds), partial(take, load=Load()), total)
+        figures = play(started, Game(rounds, seconds), partial(take, kind=SMALL), total)
     for name, taken in figures.items():
         if taken.failure:
             raise TurnError(f"{name}: {taken.failure}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from benchmarks.figures import ratio
+from benchmarks.figures import ratio, table
 from benchmarks.peers.keybearer import Keybearer
 
 
@@ -45,12 +45,6 @@ class Part:
     def markdown(self) -> str:
         """The part with its heading and with what failed in it."""
         return "\n\n".join([f"## {self.title}", self.text, *self.failures])
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def cell(spread: Spread | None, digits: int) -> str:

@@ -67,7 +67,7 @@ def start_all(
         try:
             each[peer.name] = stack.enter_context(running(peer, PROXY_CORE, directory, upstream))
         except MissingToolError as error:
-            each[peer.name] = f"missing, {error}"
+            each[peer.name] = f"missing, {error.source}"
         except StartError as error:
             each[peer.name] = str(error)
     return Started(each)

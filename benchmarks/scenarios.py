@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.certificates import certify
 from benchmarks.figures import Verdict, ratio
-from benchmarks.load import Load, take, total
+from benchmarks.load import SMALL, Load, take, total
 from benchmarks.measure import LOAD_CORE, running
 from benchmarks.peers import FILES_PATH, PREFIX, Upstream
 from benchmarks.peers.aiohttp_session import AiohttpSession
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from benchmarks.setup import Setup
 
 
-SMALL = "GET 113 B, 32 connections"
+TITLE = "GET 113 B, 32 connections"
 LOADS = {
     "GET 113 B, 1 connection": Load(connections=1),
     "GET 113 B, 256 connections": Load(connections=256),
@@ -51,7 +51,7 @@ LOADS = {
     "GET 1 MiB, 32 connections": Load(f"{PREFIX}{FILES_PATH}/1m"),
     "GET 113 B, 32 connections, each for one request": Load(closes=True),
 }
-TLS = {"GET 113 B, 32 connections, upstream over TLS": Load()}
+TLS = {"GET 113 B, 32 connections, upstream over TLS": SMALL}
 # CPU time per small request, of the peer's, at most.
 BARS = {Envoy.name: 0.9, Caddy.name: 0.5, Nginx.name: 2.5, AiohttpSession.name: 1 / 3}
 
@@ -65,8 +65,8 @@ def measure(
         nginx = stack.enter_context(running(NginxUpstream(certificate), LOAD_CORE, directory))
         started = start_all(stack, PEERS, directory, Upstream(nginx.port, ca))
         return {
-            title: play(started, game, partial(take, load=load), total)
-            for title, load in loads.items()
+            title: play(started, game, partial(take, kind=kind), total)
+            for title, kind in loads.items()
         }
 
 
@@ -81,10 +81,10 @@ def verdicts(figures: dict[str, Figures]) -> list[Verdict]:
 
 def small(setup: Setup) -> Part:
     """The load that the bars are about."""
-    figures = measure(setup.directory / "small", {SMALL: Load()}, setup.long)[SMALL]
+    figures = measure(setup.directory / "small", {TITLE: SMALL}, setup.long)[TITLE]
     text = peers_table(figures, [CPU, RATE, RSS], against=CPU.name)
     shown = {CPU.title: series(figures, CPU.name)}
-    return Part(SMALL, text, verdicts(figures), shown, failures(figures))
+    return Part(TITLE, text, verdicts(figures), shown, failures(figures))
 
 
 def several(title: str, scenarios: dict[str, dict[str, Figures]]) -> Part:

@@ -28,7 +28,11 @@ SYSTEM_PROGRAMS = "/usr/sbin:/sbin"
 
 
 class MissingToolError(Exception):
-    """A program the benchmark needs is not installed; the text names it and where it comes from."""
+    """A program the benchmark needs is not installed; `source` says where it comes from."""
+
+    def __init__(self, name: str, source: str) -> None:
+        super().__init__(f"{name} is not installed: {source}")
+        self.source = source
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,12 @@ class Peer(Protocol):
         ...
 
 
-def tool(name: str, package: str) -> str:
-    """A program's path, first beside the interpreter; MissingToolError names its package."""
+def tool(name: str, source: str) -> str:
+    """A program's path, first beside the interpreter; MissingToolError says where it comes from."""
     beside = Path(sys.executable).with_name(name)
     if beside.exists():
         return str(beside)
     found = shutil.which(name) or shutil.which(name, path=SYSTEM_PROGRAMS)
     if found is None:
-        raise MissingToolError(f"{name} is not installed: {package}")
+        raise MissingToolError(name, source)
     return found
