@@ -41,14 +41,14 @@ def panel(axes: Axes, title: str, series: list[tuple[str, dict[str, Spread]]]) -
             error_kw={"elinewidth": 1},
         )
         for place, spread in shown:
-            text = f" {spread.median:,.0f} {label}".rstrip()
+            text = f"{label} {spread.median:,.0f}".strip()
             position = (spread.high, place + index * thickness)
             axes.annotate(
                 text, position, xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
             )
     axes.set_yticks([place + 0.4 - thickness / 2 for place in range(len(names))], names)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.22 * max(spread.high for _, each in series for spread in each.values()))
+    axes.set_xlim(0, 1.25 * max(spread.high for _, each in series for spread in each.values()))
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
 

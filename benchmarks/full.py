@@ -10,6 +10,7 @@ import shlex
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from benchmarks.measure import LOAD_CORE, PROXY_CORE, ROOT, StartError
 from benchmarks.peers import MissingToolError
 from benchmarks.report import NONE, Part
 from benchmarks.scenarios import other_loads, small, tls
-from benchmarks.setup import Setup
+from benchmarks.setup import FEW_ROUNDS, Setup
 from benchmarks.sse import sse
 from benchmarks.streams import streams
 
@@ -85,8 +86,9 @@ def introduction(options: argparse.Namespace) -> str:
     today = dt.datetime.now(tz=dt.UTC).date()
     what = (
         f"Proxies on core {PROXY_CORE}; the load and the upstream on core {LOAD_CORE}. "
-        f"Median (least to greatest) of {options.rounds} rounds, of fewer where a turn is long; "
-        "peers take turns by the second, ratios are paired by round. All of them cut the prefix, "
+        f"Figures are the median (least to greatest) of rounds: {options.rounds}, but at most "
+        f"{FEW_ROUNDS} for large bodies, event streams and idle memory; peers "
+        "take turns by the second, ratios are paired by round. All of them cut the prefix, "
         "drop the client's credentials, set the token and write an access log to a file; "
         "Keybearer has 100 routes, its guard and its rules on."
     )
@@ -113,7 +115,7 @@ def chart(done: list[Part], file: Path) -> None:
     panels = {}
     for part in done:
         if any(part.series.values()):
-            panels[part.title] = list(part.series.items())
+            panels[part.panel] = list(part.series.items())
     if panels:
         draw(file, panels, f"{describe()}. Bars: median of rounds; whiskers: least to greatest.")
 
@@ -144,7 +146,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="keybearer-bench-") as name:
         setup = Setup(Path(name), options.rounds, options.seconds)
         for each in options.only:
+            began = time.monotonic()
             done.append(run(each, setup))
+            print(f"{each}: {time.monotonic() - began:.0f} s", file=sys.stderr)
             texts.append(done[-1].markdown())
             print(texts[-1], end="\n\n", flush=True)
     texts.append(verdicts(done))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PER_SECOND = 1000
 BAR = 2  # of nginx's latency, at most
+BARRED = ("p50", "p90")
 PERCENTILES = {"p50": 50, "p90": 90, "p99": 99}
 COLUMNS = [Column(f"{name} µs", name, 0) for name in PERCENTILES]
 
@@ -64,10 +65,10 @@ def latency(setup: Setup) -> Part:
     of_nginx = partial(ratio, figures[OURS], figures[Nginx.name])
     verdicts = [
         Verdict(f"{name} at {PER_SECOND:,} requests/s / nginx's", of_nginx(name), BAR)
-        for name in ("p50", "p90")
+        for name in BARRED
     ]
-    shown = {
-        f"{name} µs at {PER_SECOND:,} requests/s": series(figures, name) for name in ("p50", "p90")
-    }
+    panel = f"Latency at {PER_SECOND:,} requests/s, µs"
+    shown = {name: series(figures, name) for name in BARRED}
     title = f"Latency at {PER_SECOND:,} requests/s (the upstream itself: without a proxy)"
-    return Part(title, peers_table(figures, COLUMNS), verdicts, shown, failures(figures))
+    table = peers_table(figures, COLUMNS, against=COLUMNS[0])
+    return Part(title, table, verdicts, failures(figures), panel, shown)

@@ -47,7 +47,7 @@ def interleave(directory: Path, rounds: int, seconds: int) -> dict[str, Figures]
 
 def report_requests(figures: dict[str, Figures]) -> list[Verdict]:
     """Prints the table of requests; returns the verdict on the ratio to Envoy."""
-    print(peers_table(figures, [CPU, RATE, RSS], against=CPU.name), end="\n\n", flush=True)
+    print(peers_table(figures, [CPU, RATE, RSS], against=CPU), end="\n\n", flush=True)
     of_envoy = ratio(figures[Keybearer.name], figures[Envoy.name], CPU.name)
     return [Verdict("CPU time per request / Envoy's", of_envoy, ENVOY_BAR)]
 

@@ -34,13 +34,14 @@ RSS = Column("RSS MiB", "rss_mib", 0)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the report; of what the chart shows, a series by title."""
+    """One part of the report; for the chart the title of a panel, and its series by name."""
 
     title: str
     text: str
     verdicts: list[Verdict] = field(default_factory=list)
-    series: dict[str, dict[str, Spread]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    panel: str = ""
+    series: dict[str, dict[str, Spread]] = field(default_factory=dict)
 
     def markdown(self) -> str:
         """The part with its heading and with what failed in it."""
@@ -52,17 +53,19 @@ def cell(spread: Spread | None, digits: int) -> str:
     return NONE if spread is None else spread.text(digits)
 
 
-def peers_table(figures: dict[str, Figures], columns: list[Column], against: str = "") -> str:
+def peers_table(
+    figures: dict[str, Figures], columns: list[Column], against: Column | None = None
+) -> str:
     """A row for each peer; if asked for, with the ratio of one figure, Keybearer's / the peer's."""
     rows = []
     for name, theirs in figures.items():
         row = [name, *(cell(theirs.spread(column.name), column.digits) for column in columns)]
         if against:
-            ours = "" if name == OURS else cell(ratio(figures[OURS], theirs, against), 2)
+            ours = "" if name == OURS else cell(ratio(figures[OURS], theirs, against.name), 2)
             row.append(ours)
         rows.append(row)
     head = ["proxy", *(column.title for column in columns)]
-    return table([*head, f"{OURS} / it"] if against else head, rows)
+    return table([*head, f"{OURS} / it ({against.title})"] if against else head, rows)
 
 
 def matrix(scenarios: dict[str, dict[str, Figures]], column: Column) -> str:

@@ -82,9 +82,10 @@ def verdicts(figures: dict[str, Figures]) -> list[Verdict]:
 def small(setup: Setup) -> Part:
     """The load that the bars are about."""
     figures = measure(setup.directory / "small", {TITLE: SMALL}, setup.long)[TITLE]
-    text = peers_table(figures, [CPU, RATE, RSS], against=CPU.name)
-    shown = {CPU.title: series(figures, CPU.name)}
-    return Part(TITLE, text, verdicts(figures), shown, failures(figures))
+    text = peers_table(figures, [CPU, RATE, RSS], against=CPU)
+    panel = f"CPU time per request, µs ({TITLE})"
+    shown = {"": series(figures, CPU.name)}
+    return Part(TITLE, text, verdicts(figures), failures(figures), panel, shown)
 
 
 def several(title: str, scenarios: dict[str, dict[str, Figures]]) -> Part:

@@ -10,7 +10,7 @@ from benchmarks.figures import Verdict, ratio
 from benchmarks.load import CLIENT_HEADERS, MIB, run
 from benchmarks.measure import LOAD_CORE, peak, reset_peak, running, usage
 from benchmarks.peers import FILES_PATH, PREFIX, Upstream, tool
-from benchmarks.peers.nginx import FILES, Nginx, NginxUpstream
+from benchmarks.peers.nginx import BINARY, FILES, Nginx, NginxUpstream
 from benchmarks.peers.standin import StandIn
 from benchmarks.report import OURS, Column, Part, failures, peers_table
 from benchmarks.rounds import TurnError, play, start_all
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SIZE = FILES["1g"]
 TIMEOUT_S = 120
 GROWTH_BAR_MIB = 16
-DOWN, UP = "1 GiB down", "1 GiB up"
+DOWN, JSON, UP = "1 GiB down", "1 GiB of JSON down", "1 GiB up"
 RATE = Column("MiB/s", "mib_per_s", 0)
 CPU = Column("CPU s per GiB", "cpu_s", 2)
 GROWTH = Column("RSS grows by MiB", "growth_mib", 1)
@@ -108,17 +108,22 @@ def streams(setup: Setup) -> Part:
     """The part of the report, both directions."""
     directory = setup.directory / "streams"
     www = directory / "down" / NginxUpstream.name / "www" / FILES_PATH.strip("/")
-    down = Transfer([], [], f"{FILES_PATH}/1g", SIZE)
+    down = Transfer([], [], f"{FILES_PATH}/{BINARY}", SIZE)
+    json = Transfer([], [], f"{FILES_PATH}/1g", SIZE)
     up = Transfer(upload(www / "1g"), upload(www / "10k"), f"{FILES_PATH}/upload", SIZE)
     taken = {
         DOWN: measure(setup, directory / "down", NginxUpstream(), down),
+        JSON: measure(setup, directory / "json", NginxUpstream(), json),
         UP: measure(setup, directory / "up", StandIn(), up),
     }
     columns = [RATE, CPU, GROWTH, BEFORE]
-    texts = [f"{title}:\n\n{peers_table(figures, columns)}" for title, figures in taken.items()]
+    texts = [
+        f"{title}:\n\n{peers_table(figures, columns, against=RATE)}"
+        for title, figures in taken.items()
+    ]
     return Part(
         "Large bodies",
         "\n\n".join(texts),
-        [verdict for title, figures in taken.items() for verdict in verdicts(title, figures)],
+        [verdict for title in (DOWN, UP) for verdict in verdicts(title, taken[title])],
         failures=[line for title, each in taken.items() for line in failures(each, f", {title}")],
     )

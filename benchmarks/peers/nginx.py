@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 ANSWER_SIZE = 113  # bytes: the small JSON answers that facts about proxies are usually given for
 KIB = 1024
-FILES = {"10k": 10 * KIB, "1m": KIB**2, "1g": KIB**3}  # served under FILES_PATH, bytes
+# Served under FILES_PATH, bytes. All are JSON, as the API's answers, but for the binary one: in
+# text Keybearer looks for its own secret.
+BINARY = "1g.bin"
+FILES = {"10k": 10 * KIB, "1m": KIB**2, "1g": KIB**3, BINARY: KIB**3}
 # One process, the worker itself: a master killed with the rig would leave its workers behind.
 SHARED = """\
 daemon off;
@@ -49,6 +52,7 @@ UPSTREAM = """\
   sendfile on;
   server {{
     listen 127.0.0.1:{port}{tls};
+    types {{ application/octet-stream bin; }}
     default_type application/json;
     if ($http_{credential} != "{token}") {{ return 401; }}
     if ($http_authorization) {{ return 400; }}

@@ -19,8 +19,8 @@ def lines(text):
 
 
 def test_a_peer_without_figures_has_a_row_all_the_same():
-    assert lines(peers_table(FIGURES, [CPU], against=CPU.name)) == [
-        "| proxy | CPU µs per request | Keybearer / it |",
+    assert lines(peers_table(FIGURES, [CPU], against=CPU)) == [
+        "| proxy | CPU µs per request | Keybearer / it (CPU µs per request) |",
         "| --- | --- | --- |",
         "| nginx | 20.0 (10.0-30.0) | 2.00 (2.00-2.50) |",
         "| Caddy | not measured | not measured |",
