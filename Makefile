@@ -12,7 +12,7 @@ SOURCES  := pyproject.toml README.md LICENSE proxy
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test compiled e2e check lint types layers fuzz soak instructions profile bench-quick format lock image clean
+.PHONY: help demo run test compiled e2e check lint types layers fuzz soak instructions profile bench-quick bench format lock image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ $(BENCH): $(READY) requirements/bench.txt $(shell find proxy -name '*.py' -o -na
 bench-quick: $(BENCH) ## Compare CPU time a request with nginx and Envoy
 	$(BENCH_VENV)/bin/python -m benchmarks.quick $(ARGS)
 
+bench: $(BENCH) ## Compare with five proxies in full, for 25 minutes (ARGS="--only small,latency")
+	$(BENCH_VENV)/bin/python -m benchmarks.full $(ARGS)
+
 profile: $(BENCH) ## Draw where a request's time goes (needs wrk; ARGS="--seconds 30 --native")
 	$(BENCH_VENV)/bin/python -m benchmarks.profile $(ARGS)
 
@@ -104,7 +107,7 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --genera
 lock: $(READY) ## Resolve the locks anew (with Python 3.11, the oldest)
 	$(COMPILE) -o requirements/run.txt pyproject.toml
 	$(COMPILE) --extra dev -c requirements/run.txt -o requirements/dev.txt pyproject.toml
-	$(COMPILE) --extra bench -c requirements/run.txt -o requirements/bench.txt pyproject.toml
+	$(COMPILE) --extra bench -c requirements/run.txt -c requirements/dev.txt -o requirements/bench.txt pyproject.toml
 	$(COMPILE) --extra compile -c requirements/run.txt -c requirements/dev.txt -o requirements/compile.txt pyproject.toml
 	$(COMPILE) -c requirements/run.txt -c requirements/dev.txt -c requirements/compile.txt --only-build-deps --build-deps-for wheel --build-deps-for editable -o requirements/build.txt pyproject.toml
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.peers import Site, tool
+from benchmarks.peers import Site, Upstream, tool
 
 
 if TYPE_CHECKING:
@@ -24,10 +25,15 @@ if TYPE_CHECKING:
 PROXY_CORE = 0
 LOAD_CORE = 1
 START_TIMEOUT_S = 20
+TAIL_SIZE = 2000  # characters of a log that are shown with an error
 ROOT = Path(__file__).resolve().parent.parent
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 # Fields of /proc/PID/stat after the command's closing bracket, proc(5).
 PGRP, UTIME, STIME, RSS_PAGES = 2, 11, 12, 21
+# What is written to clear_refs to begin the peak of the resident memory anew, proc(5).
+RESET_PEAK = "5"
+PEAK = re.compile(r"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
+NO_UPSTREAM = Upstream(0)
 
 
 class StartError(Exception):
@@ -61,16 +67,40 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def usage(group: int) -> Usage:
-    """What all processes of a group have used; they must still run."""
-    cpu_ticks = pages = 0
+def members(group: int) -> dict[int, list[str]]:
+    """The processes of a group: for each id the fields of its stat after the command."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             fields = stat.read_text().rpartition(") ")[2].split()
             if int(fields[PGRP]) == group:
-                cpu_ticks += int(fields[UTIME]) + int(fields[STIME])
-                pages += int(fields[RSS_PAGES])
+                found[int(stat.parent.name)] = fields
+    return found
+
+
+def usage(group: int) -> Usage:
+    """What all processes of a group have used; they must still run."""
+    found = members(group).values()
+    cpu_ticks = sum(int(fields[UTIME]) + int(fields[STIME]) for fields in found)
+    pages = sum(int(fields[RSS_PAGES]) for fields in found)
     return Usage(cpu_ticks * TICK_S, pages * os.sysconf("SC_PAGE_SIZE"))
+
+
+def reset_peak(group: int) -> None:
+    """Lets the peak of each process's resident memory begin anew."""
+    for process in members(group):
+        Path(f"/proc/{process}/clear_refs").write_text(RESET_PEAK)
+
+
+def peak(group: int) -> int:
+    """The most resident bytes that the processes of a group have had, each by itself."""
+    statuses = [Path(f"/proc/{process}/status").read_text() for process in members(group)]
+    return sum(int(size) * 1024 for status in statuses for size in PEAK.findall(status))
+
+
+def tail(output: Path) -> str:
+    """The end of what a process has written."""
+    return output.read_text(errors="replace")[-TAIL_SIZE:].strip()
 
 
 def listens(port: int) -> bool:
@@ -85,12 +115,12 @@ def wait_listening(process: subprocess.Popen[bytes], port: int, output: Path) ->
     deadline = time.monotonic() + START_TIMEOUT_S
     while not listens(port):
         if process.poll() is not None or time.monotonic() > deadline:
-            tail = output.read_text(errors="replace")[-2000:]
-            raise StartError(f"{process.args!r} does not listen (status {process.poll()}):\n{tail}")
+            status = process.poll()
+            raise StartError(f"{process.args!r} does not listen (status {status}):\n{tail(output)}")
         time.sleep(0.02)
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
+def end_group(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """Kills the process and all it started, and waits for it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -98,10 +128,12 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(peer: Peer, core: int, directory: Path, upstream_port: int = 0) -> Iterator[Running]:
+def running(
+    peer: Peer, core: int, directory: Path, upstream: Upstream = NO_UPSTREAM
+) -> Iterator[Running]:
     """A peer that listens, pinned to a core, in a directory of its own; killed at the end."""
-    site = Site(directory / peer.name.lower(), free_port(), upstream_port)
-    site.directory.mkdir()
+    site = Site(directory / peer.name.lower(), free_port(), upstream)
+    site.directory.mkdir(parents=True)
     launch: Launch = peer.launch(site)
     output = site.directory / "output.log"
     with output.open("wb") as log:
@@ -116,15 +148,16 @@ def running(peer: Peer, core: int, directory: Path, upstream_port: int = 0) -> I
         )
     try:
         wait_listening(process, site.port, output)
-        yield Running(peer.name, site.port, process.pid)
+        yield Running(peer.name, site.port, process.pid, output)
     finally:
         end_group(process)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A peer that listens: its name, port and process group."""
+    """A peer that listens: its name, port and process group, and where its output goes."""
 
     name: str
     port: int
     group: int
+    output: Path

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.figures import table
-from benchmarks.load import LoadError, load
+from benchmarks.load import load
 from benchmarks.measure import LOAD_CORE, PROXY_CORE, ROOT, StartError, running
-from benchmarks.peers import MissingToolError, tool
+from benchmarks.peers import MissingToolError, Upstream, tool
 from benchmarks.peers.keybearer import Keybearer
 from benchmarks.peers.nginx import NginxUpstream
+from benchmarks.rounds import TurnError
 
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def take(directory: Path, seconds: int, *, native: bool) -> list[Share]:
     raw = directory / "raw.txt"
     with (
         running(NginxUpstream(), LOAD_CORE, directory) as upstream,
-        running(Keybearer(), PROXY_CORE, directory, upstream.port) as proxy,
+        running(Keybearer(), PROXY_CORE, directory, Upstream(upstream.port)) as proxy,
         ThreadPoolExecutor(1) as pool,
     ):
         load(proxy.port, WARM_UP_S)
@@ -108,7 +109,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="keybearer-bench-") as name:
             found = take(Path(name), options.seconds, native=options.native)
-    except (LoadError, MissingToolError, ProfileError, StartError) as error:
+    except (MissingToolError, ProfileError, StartError, TurnError) as error:
         print(f"profile: {error}", file=sys.stderr)
         return 1
     rows = [[each.name, f"{each.own:.1%}", f"{each.whole:.1%}"] for each in found[:SHOWN]]

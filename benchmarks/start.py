@@ -16,7 +16,7 @@ from benchmarks.measure import (
     free_port,
     pinned,
 )
-from benchmarks.peers import Launch, Site
+from benchmarks.peers import Launch, Site, Upstream
 from benchmarks.peers.keybearer import Keybearer
 
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 READY = b"ready"
+START_ROUNDS = 10
 BASELINE = Launch([sys.executable, "-c", f"import aiohttp.web; print({READY.decode()!r})"])
 
 
@@ -50,11 +51,11 @@ def seconds_to_ready(launch: Launch) -> float:
     raise StartError(f"{launch.command} ended without `ready`")
 
 
-def start_times(directory: Path, rounds: int) -> tuple[list[float], list[float]]:
+def start_times(directory: Path, rounds: int, routes: int = 1) -> tuple[list[float], list[float]]:
     """Seconds to ready of Keybearer and the baseline, in turn, after one uncounted round."""
-    site = Site(directory / "start", free_port(), free_port())
-    site.directory.mkdir()
-    launch = Keybearer().launch(site)
+    site = Site(directory / "start", free_port(), Upstream(free_port()))
+    site.directory.mkdir(parents=True)
+    launch = Keybearer(routes).launch(site)
     ours: list[float] = []
     baseline: list[float] = []
     for _ in range(rounds + 1):

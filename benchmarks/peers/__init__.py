@@ -17,19 +17,45 @@ PREFIX = "/microreact"
 CREDENTIAL_HEADER = "Access-Token"
 TOKEN = "made-up-token-0123456789abcdef"
 UPSTREAM_PATH = "/api/projects/json"
+FILES_PATH = "/api/files"
+EVENTS_PATH = "/api/projects/events"
+# The name in the certificate of an upstream behind TLS; it is reached by address all the same.
+UPSTREAM_NAME = "localhost"
+# Upstream connections that a proxy may keep open while nobody uses them: more than are ever loaded.
+KEPT_OPEN = 512
+# Debian has servers there; a user's PATH need not.
+SYSTEM_PROGRAMS = "/usr/sbin:/sbin"
 
 
 class MissingToolError(Exception):
-    """A program the benchmark needs is not installed; the text names it and where it comes from."""
+    """A program the benchmark needs is not installed; `source` says where it comes from."""
+
+    def __init__(self, name: str, source: str) -> None:
+        super().__init__(f"{name} is not installed: {source}")
+        self.source = source
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a proxy stands before: a port, the CA if it speaks TLS, clients to be ready for."""
+
+    port: int
+    ca: Path | None = None
+    clients: int = 500
+
+    @property
+    def origin(self) -> str:
+        """Scheme, address and port."""
+        return f"{'https' if self.ca else 'http'}://127.0.0.1:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a peer works: a directory of its own, the port to listen on, the upstream's port."""
+    """Where a peer works: a directory of its own, the port to listen on, what is behind it."""
 
     directory: Path
     port: int
-    upstream_port: int
+    upstream: Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +67,7 @@ class Launch:
 
 
 class Peer(Protocol):
-    """One proxy under test."""
+    """One server of the rig: a proxy under test, or the upstream behind all of them."""
 
     name: str
 
@@ -50,10 +76,12 @@ class Peer(Protocol):
         ...
 
 
-def tool(name: str, package: str) -> str:
-    """A program's path, first beside the interpreter; MissingToolError names its package."""
+def tool(name: str, source: str) -> str:
+    """A program's path, first beside the interpreter; MissingToolError says where it comes from."""
     beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.exists() else shutil.which(name)
+    if beside.exists():
+        return str(beside)
+    found = shutil.which(name) or shutil.which(name, path=SYSTEM_PROGRAMS)
     if found is None:
-        raise MissingToolError(f"{name} is not installed: {package}")
+        raise MissingToolError(name, source)
     return found

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from benchmarks.peers import CREDENTIAL_HEADER, PREFIX, TOKEN, Launch, tool
+from benchmarks.peers import CREDENTIAL_HEADER, PREFIX, TOKEN, UPSTREAM_NAME, Launch, tool
 
 
 if TYPE_CHECKING:
-    from benchmarks.peers import Site
+    from pathlib import Path
+
+    from benchmarks.peers import Site, Upstream
 
 
 TYPE = "type.googleapis.com/envoy.extensions"
@@ -45,7 +47,8 @@ def connection_manager(site: Site) -> dict[str, object]:
     """The HTTP filter chain: access log, route, injector, router."""
     route = {
         "match": {"prefix": f"{PREFIX}/"},
-        "route": {"cluster": "api", "prefix_rewrite": "/"},
+        # Its limit for a whole answer is 15 s: too little for a stream.
+        "route": {"cluster": "api", "prefix_rewrite": "/", "timeout": "0s"},
         "request_headers_to_remove": ["authorization", "cookie"],
     }
     log = typed(
@@ -66,20 +69,46 @@ def connection_manager(site: Site) -> dict[str, object]:
     )
 
 
-def bootstrap(site: Site) -> dict[str, object]:
-    """Envoy's whole configuration; no admin listener."""
-    upstream = {"endpoint": address(site.upstream_port)}
-    cluster = {
+def upstream_tls(ca: Path) -> dict[str, object]:
+    """TLS to the upstream, its certificate verified against a CA and a name."""
+    name = {"san_type": "DNS", "matcher": {"exact": UPSTREAM_NAME}}
+    return typed(
+        "envoy.transport_sockets.tls",
+        "transport_sockets.tls.v3.UpstreamTlsContext",
+        sni=UPSTREAM_NAME,
+        common_tls_context={
+            "validation_context": {
+                "trusted_ca": {"filename": str(ca)},
+                "match_typed_subject_alt_names": [name],
+            }
+        },
+    )
+
+
+def cluster(upstream: Upstream) -> dict[str, object]:
+    """The upstream; as many connections and requests to it as there are clients."""
+    endpoint = {"endpoint": address(upstream.port)}
+    names = ("max_connections", "max_pending_requests", "max_requests")
+    settings: dict[str, object] = {
         "name": "api",
         "type": "STATIC",
         "connect_timeout": "5s",
-        "load_assignment": {"cluster_name": "api", "endpoints": [{"lb_endpoints": [upstream]}]},
+        "circuit_breakers": {"thresholds": [dict.fromkeys(names, upstream.clients)]},
+        "load_assignment": {"cluster_name": "api", "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
+    if upstream.ca:
+        settings["transport_socket"] = upstream_tls(upstream.ca)
+    return settings
+
+
+def bootstrap(site: Site) -> dict[str, object]:
+    """Envoy's whole configuration; no admin listener."""
     filters = [connection_manager(site)]
     listener = {"name": "main", **address(site.port), "filter_chains": [{"filters": filters}]}
     secret = {"name": "token", "generic_secret": {"secret": {"inline_string": TOKEN}}}
+    clusters = [cluster(site.upstream)]
     return {
-        "static_resources": {"listeners": [listener], "clusters": [cluster], "secrets": [secret]}
+        "static_resources": {"listeners": [listener], "clusters": clusters, "secrets": [secret]}
     }
 
 

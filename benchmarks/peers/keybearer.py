@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.peers import TOKEN, Launch
+from benchmarks.peers import TOKEN, UPSTREAM_NAME, Launch
 
 
 if TYPE_CHECKING:
@@ -19,23 +19,40 @@ listen: 127.0.0.1:{port}
 routes:
   microreact:
     preset: microreact
-    upstream: http://127.0.0.1:{upstream_port}
+    upstream: {origin}
     token: {{env: {variable}}}
     rules:
       - {{paths: [/api/admin/**], action: deny}}
       - {{methods: [GET, HEAD, POST], paths: ["/api/projects/**", "/api/files/*"], action: allow}}
-"""
+{tls}"""
+TLS = "    tls: {{ca: {ca}, server_name: {name}}}\n"
+OTHER = """\
+  other-{number:02}:
+    upstream: {origin}
+    credential: {{bearer: {{env: {variable}}}}}
+    rules: [{{paths: [/v1/admin/**], action: deny}}]
+{tls}"""
 
 
 class Keybearer:
-    """Keybearer with a preset, policy rules and its JSON log."""
+    """Keybearer with a preset, policy rules, its JSON log, and routes that nobody calls beside."""
 
     name = "Keybearer"
+
+    def __init__(self, routes: int = 100) -> None:
+        self.routes = routes
 
     def launch(self, site: Site) -> Launch:
         """The proxy's configuration and command."""
         file = site.directory / "config.yaml"
-        values = {"port": site.port, "upstream_port": site.upstream_port, "variable": VARIABLE}
-        file.write_text(CONFIG.format(**values))
+        ca = site.upstream.ca
+        values = {
+            "port": site.port,
+            "origin": site.upstream.origin,
+            "variable": VARIABLE,
+            "tls": TLS.format(ca=ca, name=UPSTREAM_NAME) if ca else "",
+        }
+        others = [OTHER.format(number=number, **values) for number in range(1, self.routes)]
+        file.write_text(CONFIG.format(**values) + "".join(others))
         command = str(Path(sys.executable).parent / "keybearer")
         return Launch([command, "run", "-c", str(file)], {VARIABLE: TOKEN})
