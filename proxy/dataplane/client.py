@@ -16,7 +16,6 @@ from aiohttp.http import RawRequestMessage
 from proxy.dataplane.errors import BodyTimeout, HeadTimeout, Overloaded
 from proxy.dataplane.message import head_of
 from proxy.dataplane.model import Head, Peer
-from proxy.dataplane.names import HOST
 from proxy.dataplane.reading import Reading, Unreadable
 from proxy.dataplane.request import ClientRequest
 from proxy.dataplane.router import RESERVED
@@ -68,10 +67,11 @@ class ClientConnection(Reading):
 
     # The requests.
 
-    async def start(self) -> None:
+    async def start(self) -> None:  # noqa: PLR0915 -- one request after another, step by step
         """Serve the requests of this connection, one after another; its one task runs this."""
+        cutter, front, messages = self.cutter, self._front, self._messages
         while not self._force_close:
-            if not self._messages:
+            if not messages:
                 self._waiter = self._loop.create_future()
                 await self._waiter
                 self._waiter = None
@@ -81,23 +81,20 @@ class ClientConnection(Reading):
                 break
             request = ClientRequest(payload, self)
             self._current_request = cast("Any", request)
-            keep = await self._front.handler.handle(
-                head_of(message, ends=self.cutter.ends),
-                request,
-                self._entered(message),
-                self.peer,
-                request,
-            )
+            head = head_of(message, ends=cutter.ends)
+            if self._entrance.authority != head.authority:
+                self._entrance = self._entrance.called(head.authority)
+            keep = await front.handler.handle(head, request, self._entrance, self.peer, request)
             self._current_request = None
-            if not payload.is_eof() or self._left_unread():
+            if not payload.is_eof() or (cutter.upgrading and self._left_unread()):
                 await self._linger()
                 break
-            if not (keep and self._may_go_on()):
+            if not keep or self.transport is None or (cutter.last and not messages):
                 break
-            if self.writing_paused:
+            if self._paused:
                 # Else the answers of a client that asks and does not read would pile up here.
                 await self._drain_helper()
-            self.wait.begin(HEAD if self.cutter.pending else NEXT)
+            self.wait.begin(HEAD if cutter.pending else NEXT)
         self._finish()
 
     def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
@@ -117,16 +114,12 @@ class ClientConnection(Reading):
         It may have been meant for the other protocol, so it is not taken for a request.
         """
         cutter = self.cutter
-        newest = cutter.upgrading and not self._messages
-        if not newest or self._heir is not None or self._parser is None:
+        if self._messages or self._heir is not None or self._parser is None:
             return False
         if not cutter.pending:
             self._parser.set_upgraded(False)
             cutter.declined()
         return cutter.upgrading
-
-    def _may_go_on(self) -> bool:
-        return not self._force_close and (not self.cutter.last or bool(self._messages))
 
     def _finish(self) -> None:
         """Close once all is written, if the client reads it in time.
@@ -147,8 +140,7 @@ class ClientConnection(Reading):
             few = len(self._messages) <= self._msg_queue_resume_size
             if few and not self._full():
                 self._resume_reading_if_drained()
-        self._wait_no_more()
-        self.wait.new_body()
+        self.wait.taken(held=self._reading_paused or self._buffer_paused)
         return taken
 
     async def _refused(self, message: RawRequestMessage | Unreadable) -> bool:
@@ -178,13 +170,6 @@ class ClientConnection(Reading):
         transport.resume_reading()
         # The client's leaving cancels this.
         await asyncio.sleep(LINGER_S)
-
-    def _entered(self, message: RawRequestMessage) -> Entrance:
-        """Return how a request came in; mostly as the one before it."""
-        authority = message.headers.get(HOST)
-        if self._entrance.authority != authority:
-            self._entrance = self._entrance.called(authority)
-        return self._entrance
 
     @property
     def idle(self) -> bool:

@@ -37,5 +37,5 @@ def check_framing(head: Head) -> None:
             raise UnsupportedCoding("The only transfer coding that is taken is `chunked`.")
     if head.length is not None and head.length > _LONGEST:
         raise BadRequest("No body is that long.")
-    if not head.http10 and HOST not in head.named:
+    if not head.http10 and head.authority is None and HOST not in head.named:
         raise BadRequest("An HTTP/1.1 request needs a Host field.")

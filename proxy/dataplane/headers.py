@@ -103,6 +103,9 @@ def fold_bytes(name: bytes) -> str:
     return fold(name.decode("latin-1"))
 
 
+_FOLDED: Final[Judged[bytes, str]] = Judged(fold_bytes)
+
+
 def fold_parameter(name: str) -> str:
     """Return a query parameter's name (decoded) as servers that are lax about it see it.
 
@@ -201,7 +204,7 @@ class RequestRules:
             elif fate == CONNECTION:
                 named.append(field[1])
             elif fate == CREDENTIAL:
-                stripped.append(fold_bytes(field[0]))
+                stripped.append(_FOLDED[field[0]])
         gone = _named_by(named) if named else ()
         if gone:
             kept = [field for field in kept if fold_bytes(field[0]) not in gone]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from proxy.dataplane.model import Head
-from proxy.dataplane.names import CONTENT_LENGTH
+from proxy.dataplane.names import CONTENT_LENGTH, HOST
 
 
 def head_of(message: Any, *, ends: bool) -> Head:
@@ -29,4 +29,5 @@ def head_of(message: Any, *, ends: bool) -> Head:
         chunked,
         not (message.should_close or (upgrade and ends)),
         upgrade,
+        authority=named.get(HOST),
     )

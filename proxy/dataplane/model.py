@@ -62,12 +62,13 @@ class Head:
         chunked: the body is in chunks.
         keep_alive: the client may send another request on the connection.
         upgrade: another protocol is asked for; what comes behind the head is kept for it.
+        authority: the Host field, or None.
         http10: an HTTP/1.0 client knows neither chunks nor informational answers.
     """
 
     __slots__ = (
-        "chunked", "fields", "http10", "keep_alive", "length", "method", "named", "target",
-        "upgrade", "version",
+        "authority", "chunked", "fields", "http10", "keep_alive", "length", "method", "named",
+        "target", "upgrade", "version",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 -- as many as a head has parts
@@ -81,6 +82,7 @@ class Head:
         chunked: bool,  # noqa: FBT001 -- as above
         keep_alive: bool,  # noqa: FBT001 -- as above
         upgrade: bool = False,  # noqa: FBT001, FBT002 -- as above
+        authority: str | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -91,6 +93,7 @@ class Head:
         self.chunked = chunked
         self.keep_alive = keep_alive
         self.upgrade = upgrade
+        self.authority = authority
         self.http10 = version == (1, 0)
 
 

@@ -82,7 +82,7 @@ class Reading(RequestHandler):
         try:
             count = 0
             while cutter.pending and not self._reading_paused:
-                piece = cutter.next(count, full=bool(self._messages) and self._full())
+                piece = cutter.next(count, full=self._full() if self._messages else False)
                 if not piece:
                     break
                 self._feed(piece)

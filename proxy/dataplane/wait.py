@@ -72,16 +72,21 @@ class Wait:
             return
         self.deadline = self._loop.time() + (self._budget_s if what == BODY else limit_s)
 
+    def taken(self, *, held: bool) -> None:
+        """End the wait for a request; its body has all its time.
+
+        Args:
+            held: the connection is not read now: it is looked whether its client is still there.
+        """
+        self._budget_s = self._body_s
+        self.begin(ROOM if held else NOTHING)
+
     def expire(self) -> None:
         """End what has lasted too long."""
         self.deadline = None
         self._over()
 
     # A body, step by step.
-
-    def new_body(self) -> None:
-        """Give the next body all its time."""
-        self._budget_s = self._body_s
 
     def body_came(self, size: int, since: float) -> None:
         """Take off the time for a step what its piece took; the next step has all of it again.
