@@ -54,15 +54,13 @@ class Handler:
         self, head: Head, body: Body, entrance: Entrance, peer: Peer, client: Client
     ) -> bool:
         """Answer one request; return whether its connection may carry another one."""
-        record = Record(self._next_id(), head, peer)
-        # A proxy keeps no connection with an HTTP/1.0 client (RFC 9112 C.2.2).
-        record.close = self.draining or not head.keep_alive or head.http10
+        record = Record(self._next_id(), head, peer, close=self.draining)
         try:
             errand = judge(head, body, entrance, record, self.snapshot, self._health)
             if isinstance(errand, bytes):
                 client.write(errand)
             else:
-                exchange = await send(errand.mount.route.pool, errand.request, errand.upload)
+                exchange = await send(errand.pool, errand.request, errand.upload)
                 try:
                     await relay(exchange, client, head, errand.mount, record)
                 finally:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.router import Mount
     from proxy.dataplane.target import Authority, Target
     from proxy.dataplane.upload import Upload
+    from proxy.upstream.pool import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,16 @@ class Errand:
 
     Attributes:
         mount: the route, and by which way it was asked for.
-        request: what is written upstream.
+        pool: the upstream's.
+        request: what is written there.
         upload: its body.
     """
 
-    __slots__ = ("mount", "request", "upload")
+    __slots__ = ("mount", "pool", "request", "upload")
 
     def __init__(self, mount: Mount, request: Outbound, upload: Upload) -> None:
         self.mount = mount
+        self.pool: Pool = mount.route.pool
         self.request = request
         self.upload = upload
 

@@ -25,6 +25,7 @@ class Record:
         request_id: for the log and for problem documents.
         head: the client's.
         peer: who sent it.
+        close: the connection ends behind the answer.
     """
 
     # Defaults on the class, not __slots__: a request sets few of them.
@@ -45,8 +46,6 @@ class Record:
     stripped: Sequence[str] = ()
     echo_masked = 0
     """How often the answer showed what was injected."""
-    close = False
-    """The connection ends behind the answer."""
     extra = b""
     """Field lines that every answer bears, each behind a CRLF, for the page that asks."""
     foreign = False
@@ -54,7 +53,9 @@ class Record:
     quiet = False
     """No line: whoever watches over the process asks every few seconds."""
 
-    def __init__(self, request_id: str, head: Head, peer: Peer) -> None:
+    def __init__(self, request_id: str, head: Head, peer: Peer, *, close: bool = False) -> None:
+        # A proxy keeps no connection with an HTTP/1.0 client (RFC 9112 C.2.2).
+        self.close = close or not head.keep_alive or head.http10
         self.request_id = request_id
         self._head = head
         self.peer = peer

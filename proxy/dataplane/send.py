@@ -32,7 +32,7 @@ async def send(pool: Pool, request: Outbound, upload: Upload) -> Exchange:
         UpstreamError: no connection or no answer.
         Refusal: of the client's body.
     """
-    opening = request.head + upload.at_hand()  # may refuse the body: no connection is held yet
+    opening = upload.behind(request.head)  # may refuse the body: no connection is held yet
     connection = pool.reuse()
     kept = connection is not None
     while True:
@@ -49,7 +49,7 @@ async def send(pool: Pool, request: Outbound, upload: Upload) -> Exchange:
             if not (kept and _may_repeat(error, request, upload)):
                 raise
             connection, kept = None, False
-            opening = request.head + upload.at_hand()
+            opening = upload.behind(request.head)
         else:
             exchange.echo = request.echo
             return exchange

@@ -46,15 +46,17 @@ class Upload:
         """Whether the body can be sent again: it has come whole and was kept."""
         return self.complete and self._kept is not None
 
-    def at_hand(self) -> bytes:
-        """Return what can be sent with the head: what has come, or what was kept.
+    def behind(self, head: bytes) -> bytes:
+        """Return the head with what can be sent at once: what has come, or what was kept.
 
         Raises:
             BodyTooLarge: more has come than the route takes.
         """
-        if self.body is None or self.complete:
-            return b"".join(self._kept or ())
-        return self.framed(self.body.take(), ended=self.body.ended)
+        if self.body is None:
+            return head
+        if self.complete:
+            return head + b"".join(self._kept or ())
+        return head + self.framed(self.body.take(), ended=self.body.ended)
 
     def framed(self, piece: bytes, *, ended: bool) -> bytes:
         """Return a piece of body as it is written, and count it.

@@ -42,10 +42,11 @@ _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 # What a field says of the message's framing. Plain numbers, for they are compared for each field.
 _NOTHING: Final = 0
-_LENGTH: Final = 1
-_CODING: Final = 2
-_KEEP_ALIVE: Final = 3
-_NO_FIELD: Final = 4
+_SAME: Final = 1  # nothing, and mostly it has the value that it had before
+_LENGTH: Final = 2
+_CODING: Final = 3
+_KEEP_ALIVE: Final = 4
+_NO_FIELD: Final = 5
 _SWITCHING: Final = re.compile(rb"\r\n(connection|upgrade):([^\r]*)", re.IGNORECASE)
 
 
@@ -335,19 +336,15 @@ class Response:
             http10: there are no codings.
         """
         read = len(lines[0])
-        fields = head.fields
-        kinds = _KINDS
         for index in range(1, len(lines)):
             line = lines[index]
-            name, colon, value = line.partition(b":")
-            kind = kinds[name]
-            if kind != _NOTHING and not self._read_framing(head, kind, value, http10=http10):
-                return False
-            if not colon:
-                self._violation("a head that is not HTTP/1.1")
-                return False
-            fields.append((name, line))
             read += _BREAK_SIZE + len(line)
+            field = _KNOWN.get(line)
+            if field is None:
+                field = self._read_field(head, line, http10=http10)
+            if field is None:
+                return False
+            head.fields.append(field)
         # Any other size: a CR or LF stood alone, and others would read other lines.
         if read != size:
             self._violation("a head that is not HTTP/1.1")
@@ -359,6 +356,21 @@ class Response:
                 return False
             self._flow.pause_reading()  # until somebody is there who knows what it is
         return True
+
+    def _read_field(
+        self, head: ResponseHead, line: bytes, *, http10: bool
+    ) -> tuple[bytes, bytes] | None:
+        """Return the name and the line; None: see `_read_fields`."""
+        name, colon, value = line.partition(b":")
+        kind = _KINDS[name]
+        if kind > _SAME and not self._read_framing(head, kind, value, http10=http10):
+            return None
+        if not colon:
+            self._violation("a head that is not HTTP/1.1")
+            return None
+        if kind == _SAME and len(line) <= _LONGEST_KNOWN and len(_KNOWN) < _MOST_KNOWN:
+            _KNOWN[line] = (name, line)
+        return name, line
 
     def _read_framing(self, head: ResponseHead, kind: int, value: bytes, *, http10: bool) -> bool:
         """Read length or coding; False: see `_read_fields`."""
@@ -408,7 +420,18 @@ _FRAMING: Final = {
     b"content-length": _LENGTH,
     b"transfer-encoding": _CODING,
     b"keep-alive": _KEEP_ALIVE,
+    b"cache-control": _SAME,
+    b"connection": _SAME,
+    b"content-encoding": _SAME,
+    b"content-type": _SAME,
+    b"server": _SAME,
+    b"vary": _SAME,
+    b"x-powered-by": _SAME,
 }
+_LONGEST_KNOWN: Final = 64
+_MOST_KNOWN: Final = 1024
+_KNOWN: Final[dict[bytes, tuple[bytes, bytes]]] = {}
+"""Lines that need not be cut again, with their names: none that may hold what is secret."""
 _KINDS: Final[Judged[bytes, int]] = Judged(_kind)
 _STATUS_LINES: Final[Judged[bytes, tuple[bool, bytes] | None]] = Judged(_read_status_line)
 
