@@ -138,7 +138,7 @@ class ClientConnection(Reading):
             self._parser.message_consumed()
         if self._buffer_paused:
             few = len(self._messages) <= self._msg_queue_resume_size
-            if few and not self._full():
+            if few and not self.full():
                 self._resume_reading_if_drained()
         self.wait.taken(held=self._reading_paused or self._buffer_paused)
         return taken

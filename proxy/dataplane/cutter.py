@@ -9,6 +9,8 @@ from proxy.dataplane.names import CONTENT_LENGTH
 
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from proxy.dataplane.limits import ClientLimits
 
 
@@ -28,27 +30,46 @@ class Payload(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """Whose the bytes are."""
+
+    def full(self) -> bool:
+        """Whether no head is read now, behind what waits in the queue."""
+        ...
+
+    def renewed(self) -> Any:
+        """Return a new parser, which it will use from now on."""
+        ...
+
+
 class Cutter:
     """Cuts what comes into heads, and bodies or pieces of them, one message after another.
 
     Args:
         limits: of a head.
+        reader: is asked before another message is read.
+        queue: what is read is put there: heads, each with its body.
 
     Attributes:
         pending: what has come and has not been handed out.
         body: of the last head that was read; None: it has none.
+        held: nothing is parsed now.
         last: no further head is read.
         upgrading: because the last one asks for an upgrade.
-        spent: the parser has read chunks: it would give their last trailer to the next request.
+        piece: was given to the parser last.
     """
 
     __slots__ = (
-        "_bulk", "_left", "_limits", "_soiled", "_tail", "body", "last", "pending", "spent",
-        "upgrading",
+        "_bulk", "_left", "_limits", "_queue", "_reader", "_soiled", "_spent", "_tail", "body",
+        "held", "last", "pending", "piece", "upgrading",
     )  # fmt: skip
 
-    def __init__(self, limits: ClientLimits) -> None:
+    def __init__(self, limits: ClientLimits, reader: Reader, queue: deque[Any]) -> None:
         self._limits = limits
+        self._reader = reader
+        self._queue = queue
+        self._spent = False
+        self.held = False
         self._left: int | None = None
         """Bytes that are left of the body; None: it is in chunks."""
         self._tail = b""
@@ -56,11 +77,12 @@ class Cutter:
         self._bulk = False
         """So many places of it look like its end that they are not tried one by one."""
         self._soiled = False
+        """The parser has read chunks: it would give their last trailer to the next request."""
         self.pending = b""
         self.body: Payload | None = None
         self.last = False
         self.upgrading = False
-        self.spent = False
+        self.piece = b""
 
     @property
     def in_body(self) -> bool:
@@ -72,23 +94,50 @@ class Cutter:
         """Something has come behind a request for an upgrade: HTTP is not read on behind it."""
         return self.upgrading and bool(self.pending)
 
-    def add(self, data: bytes) -> None:
-        """Take what has come."""
-        self.pending = self.pending + data if self.pending else data
-
-    def next(self, count: int, *, full: bool) -> bytes:
-        """Return the piece that is parsed next; empty: nothing yet, or nothing more.
+    def read(self, data: bytes, parser: Any) -> int:
+        """Give the parser what has come, piece by piece, and no more than is taken up.
 
         Args:
-            count: of the pieces before it that came at once.
-            full: no head is read now.
+            data: what comes behind what is pending; empty: the parser itself may hold some.
+            parser: an `aiohttp.http_parser.HttpRequestParser`.
+
+        Returns:
+            how many messages were put into the queue.
 
         Raises:
             Refusal: what comes next is no head that will be read.
+            HttpProcessingError: the parser does not read `piece`.
         """
+        count = came = 0
+        if data:
+            self.pending = self.pending + data if self.pending else data
+        else:
+            came = self._feed(b"", parser)
+        while self.pending and not self.held:
+            piece = self._next(count)
+            if not piece:
+                break
+            if self._spent:
+                self._spent, parser = False, self._reader.renewed()
+            came += self._feed(piece, parser)
+            count += 1
+        return came
+
+    def _feed(self, piece: bytes, parser: Any) -> int:
+        self.piece = piece
+        messages = parser.feed_data(piece)[0]
+        if not messages:
+            return 0
+        taken = messages[0]
+        if not self._begun(taken[0], taken[1]):
+            return 0
+        self._queue.append(taken)
+        return 1
+
+    def _next(self, count: int) -> bytes:
+        """Return the piece that is parsed next; empty: nothing yet, or nothing more."""
         self._bulk = False
-        pending = self.pending
-        size = self._body_size(pending, count) if self.in_body else self._head_size(full=full)
+        size = self._body_size(self.pending, count) if self.in_body else self._head_size()
         pending = self.pending
         if size == len(pending):
             self.pending = b""
@@ -106,21 +155,21 @@ class Cutter:
         self._tail = (self._tail + pending[max(size - 3, 0) : size])[-3:]
         return size
 
-    def _head_size(self, *, full: bool) -> int:
+    def _head_size(self) -> int:
         if self.last:
             if not self.upgrading:
                 self.pending = b""  # nobody will ask for it
             return 0
-        if full:
+        if self._queue and self._reader.full():
             return 0
         if self.pending[0] in _BREAKS:
             self.pending = self.pending.lstrip(b"\r\n")  # RFC 9112 2.2
         size = end_of_head(self.pending, self._limits)
         if size and self._soiled:
-            self._soiled, self.spent = False, True
+            self._soiled, self._spent = False, True
         return size
 
-    def begun(self, message: Any, body: Payload) -> bool:
+    def _begun(self, message: Any, body: Payload) -> bool:
         """Take note of a head that has been parsed; False: nobody will answer it.
 
         Args:

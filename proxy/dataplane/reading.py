@@ -20,9 +20,7 @@ from proxy.dataplane.errors import BadRequest, Refusal
 
 if TYPE_CHECKING:
     import asyncio
-    from collections import deque
 
-    from aiohttp.http import RawRequestMessage
     from aiohttp.streams import StreamReader
     from aiohttp.web_server import Server
 
@@ -60,7 +58,7 @@ class Reading(RequestHandler):
             auto_decompress=False,
         )
         self._limits = limits
-        self.cutter = Cutter(limits)
+        self.cutter = Cutter(limits, self, self._messages)
         self._deaf_for: int | None = None
         """So many bytes may still come, and are dropped: nobody will answer them."""
 
@@ -74,24 +72,28 @@ class Reading(RequestHandler):
             return
         if self._force_close or self._parser is None:
             return
-        cutter = self.cutter
-        if data:
-            cutter.add(data)
-        else:
-            self._feed(b"")  # the parser itself may hold some
         try:
-            count = 0
-            while cutter.pending and not self._reading_paused:
-                piece = cutter.next(count, full=self._full() if self._messages else False)
-                if not piece:
-                    break
-                self._feed(piece)
-                count += 1
+            came = self.cutter.read(data, self._parser)
         except Refusal as refusal:
             # Its traceback would keep the bytes for as long as the client lingers.
             self._unreadable(refusal.with_traceback(None))
-        if cutter.pending:
+        except HttpProcessingError as error:
+            self._refuse(error)
+        else:
+            if came:
+                self._taken_up(came)
+        if self.cutter.pending:
             self._hold_back()
+
+    def pause_reading(self) -> None:
+        """Parse no more: a body is taken more slowly than it comes."""
+        self.cutter.held = True
+        super().pause_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 -- aiohttp's
+        """Parse on."""
+        self.cutter.held = False
+        super().resume_reading(resume_parser)
 
     def held_back(self) -> None:
         """Take note that what has come is not all that has to."""
@@ -105,13 +107,14 @@ class Reading(RequestHandler):
         """Keep what is not parsed yet, and read no further if it is too much."""
         cutter = self.cutter
         if not self._buffer_paused and not cutter.in_body:
-            too_much = len(cutter.pending) > _HELD_BACK if cutter.upgrading else self._full()
+            too_much = len(cutter.pending) > _HELD_BACK if cutter.upgrading else self.full()
             if too_much:
                 self._pause_reading_for_buffer()
         self.held_back()
 
-    def _new_parser(self) -> HttpRequestParser:
-        return HttpRequestParser(
+    def renewed(self) -> HttpRequestParser:
+        """Return a new parser, which is used from now on."""
+        self._parser = parser = HttpRequestParser(
             self,
             self._loop,
             self._read_bufsize,
@@ -122,8 +125,9 @@ class Reading(RequestHandler):
             auto_decompress=False,
             max_msg_queue_size=self._max_msg_queue_size,
         )
+        return parser
 
-    def _full(self) -> bool:
+    def full(self) -> bool:
         """No head is read behind so many requests that wait, nor behind a body that waits."""
         waiting = len(self._messages)
         # Else 32 bodies of half a megabyte each would wait for one slow answer.
@@ -132,42 +136,28 @@ class Reading(RequestHandler):
 
     def _resume_reading_for_buffer(self) -> None:
         """Read on, unless what was pending has filled the queue again: nobody would come back."""
-        if not self._full():
+        if not self.full():
             super()._resume_reading_for_buffer()
 
-    def _feed(self, piece: bytes) -> None:
-        """Parse; wake the reader of a body whose framing has just turned out broken."""
-        if self._parser is None:
-            return
-        if self.cutter.spent:
-            self._parser, self.cutter.spent = self._new_parser(), False
-        try:
-            messages, _, _ = self._parser.feed_data(piece)
-        except HttpProcessingError as error:
-            self._refuse(piece, error)
-            return
-        if messages and self.cutter.begun(*messages[0]):
-            self._take_up(*messages[0])
-
-    def _refuse(self, piece: bytes, error: HttpProcessingError) -> None:
+    def _refuse(self, error: HttpProcessingError) -> None:
+        """Wake the reader of a body whose framing has just turned out broken."""
         if self.cutter.in_body:
             # The body the parser was in: of the request under way, or of one that waits.
             cast("StreamReader", self.cutter.body).set_exception(BadRequest(BROKEN_BODY))
         method = isinstance(error, BadHttpMethod)
         fields = "Too many headers" in str(error)
-        self._unreadable(refusal_of(piece, method=method, fields=fields))
+        self._unreadable(refusal_of(self.cutter.piece, method=method, fields=fields))
 
     def _unreadable(self, refusal: Refusal) -> None:
         self.cutter.end()
-        self._take_up(Unreadable(refusal), EMPTY_PAYLOAD)
+        self._messages.append((cast("Any", Unreadable(refusal)), EMPTY_PAYLOAD))
+        self._taken_up(1)
 
-    def _take_up(self, message: RawRequestMessage | Unreadable, body: StreamReader) -> None:
-        """Queue what has been read, wake the task, and read no further if it is too much."""
-        self._request_count += 1
-        messages: deque[Any] = self._messages
-        messages.append((message, body))
+    def _taken_up(self, count: int) -> None:
+        """Wake the task; read no further if it is too much."""
+        self._request_count += count
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-        if len(messages) >= self._max_msg_queue_size and not self._buffer_paused:
+        if len(self._messages) >= self._max_msg_queue_size and not self._buffer_paused:
             self._pause_reading_for_buffer()

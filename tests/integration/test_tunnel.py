@@ -101,7 +101,7 @@ async def test_what_a_client_sends_before_the_101_is_kept(serve, start, early):
         await upstream.asked()
         client.send(early)
         [connection] = proxy.service._front.connections
-        await seen(lambda: len(connection._pending) >= min(len(early), 65536))
+        await seen(lambda: len(connection.cutter.pending) >= min(len(early), 65536))
         go.set()
         visit = upstream.visits[0]
         await visit.bell.until(lambda: len(visit.received) >= len(early), "for what came early")
@@ -240,7 +240,7 @@ async def test_early_bytes_are_bounded_too(serve, start):
         pumping = asyncio.ensure_future(pump(transport, HUGE))
         stalled = await settled(lambda: transport.sent)
         [connection] = proxy.service._front.connections
-        kept = len(connection._pending)
+        kept = len(connection.cutter.pending)
         visit = upstream.visits[0]
         visit.counts_only = True
         visit.send(SWITCH)
