@@ -292,7 +292,12 @@ def _names_in(value: bytes) -> frozenset[str]:
     return frozenset(names) - _NEVER_NAMED
 
 
+def _names_in_line(line: bytes) -> frozenset[str]:
+    return _names_in(line.partition(b":")[2].strip(b" \t"))
+
+
 _NAMED: Final[Judged[bytes, frozenset[str]]] = Judged(_names_in)
+_NAMED_BY_LINE: Final[Judged[bytes, frozenset[str]]] = Judged(_names_in_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,18 +364,17 @@ class ResponseRules:
         """Return the field lines for the client, each behind a CRLF, without framing."""
         fates = self._fates
         kept: list[bytes] = [b""]
-        named: list[bytes] = []
+        gone: frozenset[str] = frozenset()
         for name, line in head.fields:
             fate = fates[name]
             if fate == KEEP:
                 kept.append(line)
             elif fate == CONNECTION:
-                named.append(_value(name, line))
+                gone |= _NAMED_BY_LINE[line]
             elif fate == REWRITE:
                 kept.append(name + b": " + rewrite_field(name, _value(name, line), base))
             elif fate == SHARED_ORIGIN and not base.shared:
                 kept.append(line)
-        gone = _named_by(named) if named else ()
         return b"\r\n".join(_without(kept, gone) if gone else kept)
 
 
