@@ -271,13 +271,14 @@ def _framing(head: Head) -> bytes:
     return b"Content-Length: %d\r\n" % head.length if head.length is not None else b""
 
 
-_NEVER_NAMED: Final = frozenset({"host"}) | FRAMING
+_NEVER_NAMED: Final = frozenset({"host", ""}) | FRAMING
 
 
 def _named_by(values: Iterable[bytes]) -> set[str]:
     """Return the names that Connection fields list (RFC 9110 7.6.1), folded.
 
-    Never Host and the framing: that would take the destination or the end off the message.
+    Never Host and the framing: that would take the destination or the end off the message. An
+    empty element names nothing (RFC 9110 5.6.1).
     """
     named: set[str] = set()
     for value in values:

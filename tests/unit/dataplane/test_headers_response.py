@@ -32,7 +32,9 @@ def back(rules, base, *fields):
 def back_as_sent(rules, base, *lines):
     """Return the lines for the client of names and whole lines."""
     head = ResponseHead(200, b"200 OK", list(lines))
-    return rules.relayed(head, base).split(b"\r\n")[1:]
+    first, *others = rules.relayed(head, base).split(b"\r\n")
+    assert not first  # each line is behind a CRLF: else it would belong to the status line
+    return others
 
 
 @pytest.mark.parametrize("base", [SHARED, ALONE], ids=["shared", "alone"])
@@ -79,6 +81,14 @@ def test_connection_removes_what_it_names():
     )
 
     assert [b"Location: /name/a", b"Content-Length: 5"] == lines
+
+
+@pytest.mark.parametrize("value", [b"close,", b",", b", close", b"keep-alive, \t, x-hop", b" "])
+def test_connection_may_name_nothing(value):
+    """RFC 9110 5.6.1 allows empty elements: the first line stays apart from the status line."""
+    fields = [(b"Content-Length", b"5"), (b"Connection", value), (b"A", b"b")]
+
+    assert [b"Content-Length: 5", b"A: b"] == back(PLAIN, SHARED, *fields)
 
 
 @pytest.mark.parametrize("name", [b"Location", b"content-location", b"LOCATION"])
