@@ -65,7 +65,7 @@ def rule(methods: Iterable[str] | None, paths: Iterable[str], *, allow: bool) ->
     below: list[bytes] = []
     others: list[bytes] = []
     for path in paths:
-        folded = _fold(unquote_to_bytes(path))
+        folded = _fold(b"/" + unquote_to_bytes(path))
         stem = folded.removesuffix(b"/**")
         if b"*" in stem:
             others.append(_regex(folded))

@@ -68,6 +68,12 @@ PATTERNS = {
 }
 
 
+@pytest.mark.parametrize("pattern", ["a", "a/**", "A/", "*"])
+def test_a_pattern_without_its_slash_is_none_the_weaker(pattern):
+    """The configuration takes none; a deny that matches nothing would let everything through."""
+    assert not allows(Policy(None, [rule(None, [pattern], allow=False)]), "GET", "/a")
+
+
 @pytest.mark.parametrize(("pattern", "matching", "others"), PATTERNS.values(), ids=PATTERNS)
 def test_patterns_are_of_the_whole_path(pattern, matching, others):
     """The same pattern denies and allows the same plain paths."""
