@@ -42,7 +42,6 @@ class Passage:
         self._chunked = untold and not self.unmeasured
         # Where the request is still coming in, what is left of it stands before the next one.
         record.close = record.close or self.unmeasured or not exchange.sent
-        record.status = answer.status
         self._head = head_bytes(
             answer,
             mount,
@@ -51,6 +50,7 @@ class Passage:
             extra=record.extra,
             foreign=record.foreign,
         )
+        record.status = answer.status  # from here on there can be no other answer
 
     def begin(self) -> bytes:
         """Return the head, and in the same write what has come of the body."""

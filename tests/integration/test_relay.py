@@ -370,3 +370,15 @@ async def test_the_log_tells_status_and_sizes(proxy, upstream):
     } == {name: line[name] for name in told.split()}
     assert line["ms"] >= line["upstream_ms"] > 0
     assert {"ts", "level", "event", "request_id", "credential_state"} <= set(line)
+
+
+async def test_a_fault_of_ours_before_the_answer_is_told(proxy, upstream):
+    """As long as nothing of the answer has been written, there can be another one."""
+    route = proxy.service.provisioned.snapshot.routes["api"]
+    object.__setattr__(route, "response", None)
+
+    answer = await proxy.ask(get())
+
+    assert (500, "internal") == (answer.status, answer.code)
+    line = await proxy.logged()
+    assert (500, "internal", 1) == (line["status"], line["error"], len(upstream.requests))
