@@ -7,6 +7,7 @@ came, to be relayed byte for byte; if they do not end where llhttp says, the ans
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -289,7 +290,7 @@ class Response:
             raw = raw.lstrip(b"\r\n")
         end = max(raw.find(_END), 0)
         lines = raw[:end].splitlines()
-        line = _STATUS_LINES[lines[0]] if lines else None
+        line = _STATUS_LINES.get(lines[0]) or _read_status_line(lines[0]) if lines else None
         if line is None or raw[end - 1] in _BREAKS or raw.find(b"\0", 0, end) >= 0:
             self._violation("a head that is not HTTP/1.1")
             return
@@ -433,7 +434,15 @@ _MOST_KNOWN: Final = 1024
 _KNOWN: Final[dict[bytes, tuple[bytes, bytes]]] = {}
 """Lines that need not be cut again, with their names: none that may hold what is secret."""
 _KINDS: Final[Judged[bytes, int]] = Judged(_kind)
-_STATUS_LINES: Final[Judged[bytes, tuple[bool, bytes] | None]] = Judged(_read_status_line)
+_STATUS_LINES: Final = {
+    b"HTTP/1.%d %d %b" % (minor, each, each.phrase.encode()): (
+        minor == 0,
+        b"%d %b" % (each, each.phrase.encode()),
+    )
+    for minor in (0, 1)
+    for each in HTTPStatus
+}
+"""What most answers begin with. No other lines are kept: a reason phrase may quote a secret."""
 
 
 def _keep_alive_timeout(value: bytes) -> float | None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from proxy.upstream import response
 from proxy.upstream.errors import Dropped, ProtocolViolation
 from proxy.upstream.response import HIGH_WATER, MAX_HEAD_SIZE
 
@@ -437,3 +438,16 @@ async def test_nothing_of_a_stream_is_held_that_was_taken(make_response):
     response.take()
 
     assert not any(response._raw + response._pieces)
+
+
+async def test_nothing_is_remembered_where_a_secret_may_be_quoted(make_response):
+    """Of the lines of heads only such as name no value of anybody's outlive their answer."""
+    told = b"a-secret-of-16-and-more"
+    names = [b"Location", b"WWW-Authenticate", b"Set-Cookie", b"X-Echo", b"Keep-Alive"]
+    fields = b"".join(b"%b: %b\r\n" % (name, told) for name in names)
+
+    make_response(b"HTTP/1.1 401 No such token: %b\r\n%b\r\n" % (told, fields))
+
+    memos = [each for each in vars(response).values() if isinstance(each, dict)]
+    assert any(memos)
+    assert not any(told in key for memo in memos for key in memo if isinstance(key, bytes))
