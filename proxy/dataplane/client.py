@@ -193,7 +193,10 @@ class ClientConnection(Reading):
         """Cancel the request under way."""
         super().connection_lost(exc)
         self._wire = None
-        self.cutter.pending = b""
+        # Each of these holds this connection: it would wait for the collector.
+        self._current_request = None
+        self.cutter.lost()
+        self.wait.end()
         self._front.closed(self)
 
     def abort(self) -> None:

@@ -66,7 +66,7 @@ class Cutter:
 
     def __init__(self, limits: ClientLimits, reader: Reader, queue: deque[Any]) -> None:
         self._limits = limits
-        self._reader = reader
+        self._reader: Reader | None = reader
         self._queue = queue
         self._spent = False
         self.held = False
@@ -117,7 +117,7 @@ class Cutter:
             piece = self._next(count)
             if not piece:
                 break
-            if self._spent:
+            if self._spent and self._reader is not None:
                 self._spent, parser = False, self._reader.renewed()
             came += self._feed(piece, parser)
             count += 1
@@ -160,7 +160,7 @@ class Cutter:
             if not self.upgrading:
                 self.pending = b""  # nobody will ask for it
             return 0
-        if self._queue and self._reader.full():
+        if self._queue and self._reader is not None and self._reader.full():
             return 0
         if self.pending[0] in _BREAKS:
             self.pending = self.pending.lstrip(b"\r\n")  # RFC 9112 2.2
@@ -198,3 +198,8 @@ class Cutter:
         """Read no more; what has come is nobody's."""
         self.last = True
         self.pending = b""
+
+    def lost(self) -> None:
+        """Let go of the connection, which is gone; a body holds it too."""
+        self.pending = b""
+        self.body = self._reader = None

@@ -59,7 +59,7 @@ class Wait:
             HELD_S,
         ]
         self._loop = loop
-        self._over = over
+        self._over: Callable[[], None] | None = over
         self.deadline: float | None = None
         self.what = NOTHING
 
@@ -84,7 +84,12 @@ class Wait:
     def expire(self) -> None:
         """End what has lasted too long."""
         self.deadline = None
-        self._over()
+        if self._over is not None:
+            self._over()
+
+    def end(self) -> None:
+        """Let go of who waits, who holds this: else a connection would wait for the collector."""
+        self._over = None
 
     # A body, step by step.
 

@@ -1,0 +1,57 @@
+"""Connections that are gone leave nothing behind that only the garbage collector would find.
+
+It comes around seldom, and to what is old almost never: see `GC_PACE`.
+"""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from proxy.dataplane.client import ClientConnection
+from tests.integration.rig.patience import seen
+from tests.integration.rig.proxy import get, request
+
+
+CHUNKED = request("POST", "/api/x", "Transfer-Encoding: chunked")
+SENT = {
+    "nothing": (b"", 0),
+    "half a head": (b"GET /api/x HT", 0),
+    "no head": (b"\0\r\n\r\n", 1),
+    "a request": (get(), 1),
+    "a body": (request("POST", "/api/x", body=b"hello"), 1),
+    "a body in chunks": (CHUNKED + b"5\r\nhello\r\n0\r\n\r\n", 1),
+    "half a body": (CHUNKED + b"5\r\nhel", 0),
+    "a refused request and its body": (request("POST", "/no/x", body=b"hello"), 1),
+    "half of the second": (get() + b"GET /api/x HT", 1),
+}
+
+
+def connections():
+    """Return how many connections of clients are in memory."""
+    return sum(isinstance(each, ClientConnection) for each in gc.get_objects())
+
+
+@pytest.fixture
+def uncollected():
+    """Keep the collector from running."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize(("sent", "answers"), SENT.values(), ids=SENT)
+async def test_a_connection_that_is_gone_is_freed_at_once(proxy, sent, answers):
+    """Whatever it was in the middle of."""
+    before = connections()
+    for _ in range(3):
+        async with await proxy.client() as client:
+            client.send(sent)
+            for _ in range(answers):
+                await client.answer()
+            await seen(lambda: connections() == before + 1)
+
+    await seen(lambda: connections() == before)
