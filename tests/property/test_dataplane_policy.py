@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from hypothesis import given, strategies as st
 
 from proxy.dataplane.errors import PolicyDenied
-from proxy.dataplane.policy import Policy, rule
+from proxy.dataplane.policy import Policy, _fold, _regex, rule
 
 
 DENIED = "/api/user/access-token"
@@ -144,3 +144,16 @@ def test_patterns_fit_if_there_is_any_way_to_fit(pattern, segments):
     policy = Policy(None, [rule(None, ["/" + "/".join(pattern)], allow=False)])
 
     assert fits(pattern, segments) is not allows(policy, "/" + "/".join(segments))
+
+
+PIECES = st.lists(st.sampled_from(["/", "//", "a", "b", "A", "*", "**", "%2f", ";x"]), max_size=7)
+PATHS = st.lists(st.sampled_from(["/", "a", "b", "*", "c"]), max_size=7)
+
+
+@given(PIECES.map("".join), PATHS.map("".join))
+def test_a_rule_means_the_same_however_it_is_compared(pattern, path):
+    """Whole paths and beginnings are compared as they are, the rest by an expression of all."""
+    folded = _fold(unquote_to_bytes(pattern))
+    expected = re.compile(_regex(folded), re.DOTALL).fullmatch(_fold(path.encode())) is not None
+
+    assert expected == rule(None, [pattern], allow=True).matches([_fold(path.encode())])
