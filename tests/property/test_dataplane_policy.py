@@ -147,10 +147,10 @@ def test_patterns_fit_if_there_is_any_way_to_fit(pattern, segments):
 
 
 PIECES = st.lists(st.sampled_from(["/", "//", "a", "b", "A", "*", "**", "%2f", ";x"]), max_size=7)
-PATHS = st.lists(st.sampled_from(["/", "a", "b", "*", "c"]), max_size=7)
+ASKED = st.lists(st.sampled_from(["/", "a", "b", "*", "c"]), max_size=7)
 
 
-@given(PIECES.map("".join), PATHS.map("".join))
+@given(PIECES.map("".join), ASKED.map("".join))
 def test_a_rule_means_the_same_however_it_is_compared(pattern, path):
     """Whole paths and beginnings are compared as they are, the rest by an expression of all."""
     folded = _fold(unquote_to_bytes(pattern))
