@@ -145,7 +145,8 @@ class Connection(asyncio.Protocol):
             return False
         response.end()
         # A client may leave before it has taken the body: what is held then would stay so for ever.
-        unfit = response.surplus or response.held
+        # Of a request that waits to be written nobody knows whether the upstream will take it.
+        unfit = response.surplus or response.held or self._write_held
         fit = sent and response.complete and response.keep_alive and not unfit
         if not fit or self.closed:
             self.close()

@@ -1,4 +1,4 @@
-"""One connection: what is left to read when a write has failed."""
+"""One connection: what is left to read when a write has failed, and when it may rest."""
 
 from __future__ import annotations
 
@@ -82,3 +82,17 @@ async def test_without_a_descriptor_to_read_the_rest_the_connection_is_told_lost
     connection._sweep.discard.assert_called_once_with(connection)
     with pytest.raises(Dropped):
         await response.head()
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_a_connection_rests_only_once_the_request_has_left(held, ends):
+    """Else the next request would stand behind bytes that the upstream may never take."""
+    connection = connected(ends[1])
+    connection._transport.is_closing.return_value = False
+    connection.begin(b"POST", to_head=False, whole=True)
+    if held:
+        connection.pause_writing()
+    connection.data_received(ANSWER)
+
+    assert connection.end(sent=True) is not held
+    assert connection._transport.abort.called is held
