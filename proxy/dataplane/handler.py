@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.errors import InternalFault, Refusal, UpstreamRefused
 from proxy.dataplane.judge import judge
+from proxy.dataplane.passage import pass_whole
 from proxy.dataplane.problem import problem
 from proxy.dataplane.record import Record
 from proxy.dataplane.relay import relay
@@ -62,7 +63,8 @@ class Handler:
             else:
                 exchange = await send(errand.pool, errand.request, errand.upload)
                 try:
-                    await relay(exchange, client, head, errand.mount, record)
+                    if not pass_whole(exchange, client, head, errand.mount, record):
+                        await relay(exchange, client, head, errand.mount, record)
                 finally:
                     if errand.upload.complete:
                         exchange.release()

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.answer import framed, head_bytes
 from proxy.dataplane.echo import readable
 
 
 if TYPE_CHECKING:
+    from proxy.dataplane.ends import Client
     from proxy.dataplane.exchange import Exchange
     from proxy.dataplane.model import Head
     from proxy.dataplane.record import Record
     from proxy.dataplane.router import Mount
+
+
+_FIRST_FINAL: Final = 200
+_PROXY_AUTHENTICATION_REQUIRED: Final = 407
+
+
+def pass_whole(
+    exchange: Exchange, client: Client, head: Head, mount: Mount, record: Record
+) -> bool:
+    """Write a final answer that has come whole; False: it has not, and nothing has been written.
+
+    Args:
+        exchange: whose answer has begun.
+        client: to write to.
+        head: the client's.
+        mount: the route and where references lead.
+        record: see `relay`.
+    """
+    status = exchange.head.status
+    whole = exchange.response.complete and status >= _FIRST_FINAL
+    if not whole or status == _PROXY_AUTHENTICATION_REQUIRED:
+        return False
+    record.answered_at = perf_counter()
+    passage = Passage(exchange, head, mount, record)
+    try:
+        client.write(passage.begin())
+    except Exception:
+        client.abort(reset=passage.unmeasured)
+        raise
+    return True
 
 
 class Passage:

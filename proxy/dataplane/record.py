@@ -77,7 +77,7 @@ class Record:
             f'{{"ts":"{now}","level":"info","event":"request","request_id":"{self.request_id}",'
             f'"client":{_NAMES[self.peer.address]},'
             f'"route":{"null" if route is None else _NAMES[route.name]},'
-            f'"method":{_NAMES[head.method]},"path":{quoted(_path(head.target))},'
+            f'"method":{_NAMES[head.method]},"path":{_PATHS[_path(head.target)]},'
             f'"status":{self.status},"error":{_or_null(self.error)},"cause":{_or_null(self.cause)},'
             f'"bytes_in":{size},"bytes_out":{self.bytes_out},'
             f'"ms":{_milliseconds(self._ended_at - self._started_at)},'
@@ -96,6 +96,7 @@ class Record:
 
 
 _NAMES: Final[Judged[str, str]] = Judged(quoted)
+_PATHS: Final[Judged[str, str]] = Judged(quoted)
 _HUNDREDTHS: Final = tuple([f".{each:02d}" for each in range(100)])
 
 

@@ -60,6 +60,8 @@ class Router:
         for path in self._paths:
             depths.setdefault(_leading(path, 1), set()).add(path.count("/"))
         self._depths = {first: sorted(found, reverse=True) for first, found in depths.items()}
+        self._alone = {first: self._paths[first] for first, found in depths.items() if found == {1}}
+        """Where nothing deeper is configured."""
 
     def match(self, entrance: Entrance, host: str, path: str) -> Mount:
         """Find the route of a request.
@@ -84,6 +86,9 @@ class Router:
                 cause=f"Host {host}",
             )
         first = _leading(path, 1)
+        mount = self._alone.get(first)
+        if mount is not None:
+            return mount
         for depth in self._depths.get(first, ()):
             mount = self._paths.get(first if depth == 1 else _leading(path, depth))
             if mount is not None:

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from functools import cached_property
+from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import orjson
@@ -56,7 +57,7 @@ class Log:
 
         render = _json if self._as_json else _console
         logger: FilteringBoundLogger = structlog.wrap_logger(
-            self._sink,
+            SimpleNamespace(**dict.fromkeys(_LEVELS, self._sink.msg)),
             processors=[self._stamped, lambda _, __, event: render(event)],
             wrapper_class=structlog.make_filtering_bound_logger(self._level),
             cache_logger_on_first_use=True,

@@ -50,8 +50,6 @@ class LineSink:
         if len(self._lines) >= MAX_LINES or (self._timer is None and not self._flush_later()):
             self.flush()
 
-    debug = info = warning = error = msg
-
     def _flush_later(self) -> bool:
         try:
             loop = asyncio.get_running_loop()
