@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OURS_COLOUR, PEER_COLOUR = "#c2410c", "#64748b"
 FADED = 0.55  # the opacity of the second series in a panel
 DPI = 150
+WIDE = 50  # so many times the least median, and a panel is logarithmic
 
 
 def panel(axes: Axes, title: str, series: list[tuple[str, dict[str, Spread]]]) -> None:
@@ -48,7 +49,14 @@ def panel(axes: Axes, title: str, series: list[tuple[str, dict[str, Spread]]]) -
             )
     axes.set_yticks([place + 0.4 - thickness / 2 for place in range(len(names))], names)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.25 * max(spread.high for _, each in series for spread in each.values()))
+    values = [spread for _, each in series for spread in each.values()]
+    greatest, least = max(it.high for it in values), min(it.median for it in values)
+    if greatest > WIDE * least:
+        axes.set_xscale("log")  # else an outlier leaves the others no room
+        axes.set_xlim(least / 2, greatest * 6)
+        title += ", logarithmic"
+    else:
+        axes.set_xlim(0, 1.25 * greatest)
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -21,6 +21,7 @@ from benchmarks.peers.keybearer import Keybearer
 from benchmarks.peers.nginx import Nginx, NginxUpstream
 from benchmarks.report import CPU, RATE, RSS, peers_table
 from benchmarks.rounds import Game, TurnError, play, start_all
+from benchmarks.scenarios import BARS
 from benchmarks.start import START_ROUNDS, start_times
 
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 PEERS = (Nginx(), Envoy(), Keybearer())
-ENVOY_BAR = 1.2  # CPU time per request, of Envoy's
+ENVOY_BAR = BARS[Envoy.name]  # CPU time per request, of Envoy's
 START_BAR = 1.8  # time to ready, of `import aiohttp.web`
 
 
