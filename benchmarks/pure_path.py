@@ -19,8 +19,8 @@ from proxy.dataplane.record import Record
 from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
 from proxy.secret import Secret
+from proxy.upstream.head import ResponseHead
 from proxy.upstream.origin import Origin
-from proxy.upstream.response import ResponseHead
 
 
 if TYPE_CHECKING:

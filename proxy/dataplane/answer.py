@@ -10,7 +10,7 @@ from proxy.dataplane.outbound import switching
 
 if TYPE_CHECKING:
     from proxy.dataplane.router import Mount
-    from proxy.upstream.response import ResponseHead
+    from proxy.upstream.head import ResponseHead
 
 
 _FIRST_FINAL: Final = 200

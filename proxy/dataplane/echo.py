@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from proxy.dataplane.record import Record
-    from proxy.upstream.response import ResponseHead
+    from proxy.upstream.head import ResponseHead
 
 
 SHORTEST: Final = 16

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from proxy.dataplane.outbound import Outbound
     from proxy.dataplane.upload import Upload
     from proxy.upstream.connection import Connection
+    from proxy.upstream.head import ResponseHead
     from proxy.upstream.pool import Pool
-    from proxy.upstream.response import Response, ResponseHead
+    from proxy.upstream.response import Response
 
 
 class Exchange:

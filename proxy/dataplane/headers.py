@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from proxy.dataplane.model import Entrance, Head, Peer
     from proxy.dataplane.rewrite import Base
+    from proxy.upstream.head import ResponseHead
     from proxy.upstream.origin import Origin
-    from proxy.upstream.response import ResponseHead
 
 
 Field = tuple[bytes, bytes]

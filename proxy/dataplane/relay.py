@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.model import Head
     from proxy.dataplane.record import Record
     from proxy.dataplane.router import Mount
-    from proxy.upstream.response import ResponseHead
+    from proxy.upstream.head import ResponseHead
 
 
 _CONTINUE: Final = 100

@@ -7,13 +7,25 @@ came, to be relayed byte for byte; if they do not end where llhttp says, the ans
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from proxy.judged import Judged
 from proxy.upstream.errors import Dropped, ProtocolViolation
+from proxy.upstream.head import (
+    KEEP_ALIVE,
+    KINDS,
+    KNOWN,
+    LENGTH,
+    LONGEST_KNOWN,
+    MOST_KNOWN,
+    NO_FIELD,
+    SAME,
+    STATUS_LINES,
+    ResponseHead,
+    keep_alive_timeout,
+    read_status_line,
+)
 
 
 if TYPE_CHECKING:
@@ -31,23 +43,11 @@ three times that: here, in the one read beyond it, and in the client's transport
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
 _BODILESS: Final = frozenset({204, 304})
-_NO_REASON: Final = len("200")
 
 _END: Final = b"\r\n\r\n"
 _BREAKS: Final = (0x0D, 0x0A)
 _BREAK_SIZE: Final = 2
 
-# RFC 9112 4 and 5, and nothing more lenient: version, status and reason; names of fields.
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: [^\0\r\n]*)?)")
-_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-
-# What a field says of the message's framing. Plain numbers, for they are compared for each field.
-_NOTHING: Final = 0
-_SAME: Final = 1  # nothing, and mostly it has the value that it had before
-_LENGTH: Final = 2
-_CODING: Final = 3
-_KEEP_ALIVE: Final = 4
-_NO_FIELD: Final = 5
 _SWITCHING: Final = re.compile(rb"\r\n(connection|upgrade):([^\r]*)", re.IGNORECASE)
 
 
@@ -61,39 +61,6 @@ class Flow(Protocol):
     def resume_reading(self) -> None:
         """Read again."""
         ...
-
-
-class ResponseHead:
-    """Status line and fields of one answer, final or informational (1xx).
-
-    Attributes:
-        status: the code.
-        status_text: what stands behind the version: the code, a space and the reason phrase.
-        fields: the name of each field, and the whole line as it came.
-        length: the value of Content-Length, or None.
-        chunked: the body is in chunks.
-        bodiless: an answer to HEAD, a 1xx, 204 or 304: nothing follows the head.
-    """
-
-    __slots__ = ("bodiless", "chunked", "fields", "length", "status", "status_text")
-
-    def __init__(self, status: int, status_text: bytes, fields: list[tuple[bytes, bytes]]) -> None:
-        self.status = status
-        self.status_text = status_text
-        self.fields = fields
-        self.length: int | None = None
-        self.chunked = False
-        self.bodiless = False
-
-    @property
-    def block(self) -> bytes:
-        """The field lines as they came, each behind a CRLF."""
-        return b"".join([b"\r\n" + line for _, line in self.fields])
-
-    @property
-    def close_delimited(self) -> bool:
-        """Whether only the end of the connection tells the end of the body (RFC 9112 6.3)."""
-        return not (self.bodiless or self.chunked or self.length is not None)
 
 
 class Response:
@@ -290,7 +257,7 @@ class Response:
             raw = raw.lstrip(b"\r\n")
         end = max(raw.find(_END), 0)
         lines = raw[:end].splitlines()
-        line = _STATUS_LINES.get(lines[0]) or _read_status_line(lines[0]) if lines else None
+        line = STATUS_LINES.get(lines[0]) or read_status_line(lines[0]) if lines else None
         if line is None or raw[end - 1] in _BREAKS or raw.find(b"\0", 0, end) >= 0:
             self._violation("a head that is not HTTP/1.1")
             return
@@ -340,7 +307,7 @@ class Response:
         for index in range(1, len(lines)):
             line = lines[index]
             read += _BREAK_SIZE + len(line)
-            field = _KNOWN.get(line)
+            field = KNOWN.get(line)
             if field is None:
                 field = self._read_field(head, line, http10=http10)
             if field is None:
@@ -363,23 +330,23 @@ class Response:
     ) -> tuple[bytes, bytes] | None:
         """Return the name and the line; None: see `_read_fields`."""
         name, colon, value = line.partition(b":")
-        kind = _KINDS[name]
-        if kind > _SAME and not self._read_framing(head, kind, value, http10=http10):
+        kind = KINDS[name]
+        if kind > SAME and not self._read_framing(head, kind, value, http10=http10):
             return None
         if not colon:
             self._violation("a head that is not HTTP/1.1")
             return None
-        if kind == _SAME and len(line) <= _LONGEST_KNOWN and len(_KNOWN) < _MOST_KNOWN:
-            _KNOWN[line] = (name, line)
+        if kind == SAME and len(line) <= LONGEST_KNOWN and len(KNOWN) < MOST_KNOWN:
+            KNOWN[line] = (name, line)
         return name, line
 
     def _read_framing(self, head: ResponseHead, kind: int, value: bytes, *, http10: bool) -> bool:
         """Read length or coding; False: see `_read_fields`."""
-        if kind == _LENGTH:
+        if kind == LENGTH:
             head.length = int(value)  # llhttp has refused a second one, and all but digits
-        elif kind == _KEEP_ALIVE:
-            self.keep_alive_s = _keep_alive_timeout(value)
-        elif kind == _NO_FIELD:
+        elif kind == KEEP_ALIVE:
+            self.keep_alive_s = keep_alive_timeout(value)
+        elif kind == NO_FIELD:
             self._violation("a head that is not HTTP/1.1")
             return False
         elif head.chunked or value.strip(b" \t").lower() != b"chunked" or http10:
@@ -399,56 +366,3 @@ class Response:
             named[name.lower()] += [token.strip(b" \t").lower() for token in value.split(b",")]
         asked = self.asked is not None and named[b"upgrade"] == [self.asked.encode("ascii")]
         return asked and b"upgrade" in named[b"connection"]
-
-
-def _read_status_line(line: bytes) -> tuple[bool, bytes] | None:
-    """Return whether it says HTTP/1.0, and what stands behind the version; None: it is none."""
-    found = _STATUS_LINE.fullmatch(line)
-    if found is None:
-        return None
-    minor, text = found.groups()
-    # RFC 9112 4: the space stays where there is no reason phrase.
-    return minor == b"0", text if len(text) > _NO_REASON else text + b" "
-
-
-def _kind(name: bytes) -> int:
-    if _NAME.fullmatch(name) is None:
-        return _NO_FIELD
-    return _FRAMING.get(name.lower(), _NOTHING)
-
-
-_FRAMING: Final = {
-    b"content-length": _LENGTH,
-    b"transfer-encoding": _CODING,
-    b"keep-alive": _KEEP_ALIVE,
-    b"cache-control": _SAME,
-    b"connection": _SAME,
-    b"content-encoding": _SAME,
-    b"content-type": _SAME,
-    b"server": _SAME,
-    b"vary": _SAME,
-    b"x-powered-by": _SAME,
-}
-_LONGEST_KNOWN: Final = 64
-_MOST_KNOWN: Final = 1024
-_KNOWN: Final[dict[bytes, tuple[bytes, bytes]]] = {}
-"""Lines that need not be cut again, with their names: none that may hold what is secret."""
-_KINDS: Final[Judged[bytes, int]] = Judged(_kind)
-_STATUS_LINES: Final = {
-    b"HTTP/1.%d %d %b" % (minor, each, each.phrase.encode()): (
-        minor == 0,
-        b"%d %b" % (each, each.phrase.encode()),
-    )
-    for minor in (0, 1)
-    for each in HTTPStatus
-}
-"""What most answers begin with. No other lines are kept: a reason phrase may quote a secret."""
-
-
-def _keep_alive_timeout(value: bytes) -> float | None:
-    """Return the seconds of `timeout=5, max=100`, or None."""
-    for parameter in value.lower().split(b","):
-        name, _, seconds = parameter.strip().partition(b"=")
-        if name == b"timeout" and seconds.isdigit():
-            return float(seconds[:6])
-    return None

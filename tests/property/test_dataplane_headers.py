@@ -16,8 +16,8 @@ from proxy.dataplane.model import Entrance, Head, Peer
 from proxy.dataplane.outbound import assemble
 from proxy.dataplane.rewrite import Base
 from proxy.secret import Secret
+from proxy.upstream.head import ResponseHead
 from proxy.upstream.origin import Origin
-from proxy.upstream.response import ResponseHead
 
 
 UP = Origin("https", "up.example", 443)

@@ -15,7 +15,7 @@ from proxy.dataplane.model import Head, Peer
 from proxy.dataplane.outbound import assemble
 from proxy.dataplane.record import Record
 from proxy.secret import Secret
-from proxy.upstream.response import ResponseHead
+from proxy.upstream.head import ResponseHead
 
 
 TOKEN = "canary-7f3a.b52c_08d1"

@@ -6,8 +6,8 @@ import pytest
 
 from proxy.dataplane.headers import ResponseRules
 from proxy.dataplane.rewrite import Base
+from proxy.upstream.head import ResponseHead
 from proxy.upstream.origin import Origin
-from proxy.upstream.response import ResponseHead
 
 
 UP = Origin.parse("https://up.example")

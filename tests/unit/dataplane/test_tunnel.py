@@ -11,7 +11,7 @@ import pytest
 from proxy.dataplane.relay import relay
 from proxy.dataplane.rewrite import Base
 from proxy.dataplane.tunnel import FLUSH_S, Tunnel
-from proxy.upstream.response import ResponseHead
+from proxy.upstream.head import ResponseHead
 from proxy.upstream.sweep import Sweep
 
 
