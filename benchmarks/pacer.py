@@ -7,16 +7,20 @@ the client itself woke late is not.
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import gc
 import re
 import select
 import socket
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 CONNECTIONS = 32
@@ -60,12 +64,13 @@ class Pacer:
         self.request = request
         self.gap_s = 1 / per_second
         self.took_s: list[float] = []
-        self.due = time.perf_counter()
+        self.due = 0.0
         self.none_free_until = 0.0
 
     def ask(self, requests: int) -> list[float]:
-        """Sends so many requests; the seconds each took."""
+        """Sends so many requests; the seconds each took, in the order of their answers."""
         left = requests
+        self.took_s = []
         self.due = time.perf_counter()
         while left or self.busy:
             while left and self.free and self.due <= (now := time.perf_counter()):
@@ -113,29 +118,15 @@ def connect(port: int) -> socket.socket:
     return line
 
 
-def main() -> int:
-    """Prints the microseconds of each request on one line; 1 and the reason if one failed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pacer", description=__doc__)
-    parser.add_argument("port", type=int)
-    parser.add_argument("per_second", type=int)
-    parser.add_argument("seconds", type=int)
-    parser.add_argument("request", help="the request's head, with its empty line")
-    options = parser.parse_args()
-    Path("/proc/self/timerslack_ns").write_text(TIMER_SLACK_NS)
+@contextlib.contextmanager
+def punctual() -> Iterator[None]:
+    """This process wakes in time, and nothing in it but what it is asked for takes time."""
+    slack = Path("/proc/self/timerslack_ns")
+    before = slack.read_text()
+    slack.write_text(TIMER_SLACK_NS)
     gc.disable()
-    lines = [connect(options.port) for _ in range(CONNECTIONS)]
-    pacer = Pacer(lines, options.request.encode(), options.per_second)
     try:
-        # A connection's first request opens one upstream; it is not what is measured.
-        pacer.ask(CONNECTIONS)
-        pacer.took_s = []
-        took_s = pacer.ask(options.per_second * options.seconds)
-    except (AnswerError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(*(round(each * 1e6) for each in took_s))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        yield
+    finally:
+        gc.enable()
+        slack.write_text(before)

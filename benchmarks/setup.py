@@ -43,10 +43,9 @@ class Setup:
         """For the other loads."""
         return Game(self.rounds, min(self.seconds, MOST_SECONDS))
 
-    @property
-    def paced(self) -> Game:
+    def paced(self, turns_per_second: int) -> Game:
         """For the fixed rate."""
-        return Game(self.rounds, min(self.seconds, LATENCY_SECONDS))
+        return Game(self.rounds, min(self.seconds, LATENCY_SECONDS) * turns_per_second)
 
     @property
     def few(self) -> Game:

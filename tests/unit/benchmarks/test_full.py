@@ -32,7 +32,7 @@ def test_the_main_load_gets_the_most_time(tmp_path):
     setup = Setup(tmp_path, 5, 10)
 
     assert (setup.long.rounds, setup.long.turns) == (5, 10)
-    assert setup.short.turns < setup.paced.turns < setup.long.turns
+    assert setup.short.turns < setup.paced(1).turns < setup.long.turns
     assert setup.few.turns == 1
     assert Setup(tmp_path, 1, 1).short.turns == 1
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from benchmarks.latency import head, total
-from benchmarks.pacer import AnswerError, Pacer, complete
+from benchmarks.latency import head, request, total
+from benchmarks.pacer import AnswerError, Pacer, complete, punctual
+from benchmarks.peers.nginx import NginxUpstream
 
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -72,7 +75,40 @@ def test_a_connection_that_closes_is_an_error():
 def test_percentiles_are_over_all_turns_of_a_round():
     figures = total([[*range(1, 51)], [*range(51, 101)]])
 
-    assert figures == pytest.approx({"p50": 50.5, "p90": 90.9, "p99": 99.99})
+    assert figures == pytest.approx(
+        {"p50": 50.5, "p90": 90.9, "p99": 99.99, "p90 of the middle turn": (45.9 + 95.9) / 2}
+    )
+
+
+def test_a_turn_in_which_the_machine_stood_still_is_not_the_middle_one():
+    calm = [*range(1, 11)]
+    figures = total([calm, [1_000_000] * 10, calm])
+
+    assert figures["p90"] == 1_000_000
+    assert figures["p90 of the middle turn"] == pytest.approx(9.9)
+
+
+def test_each_turn_of_a_pacer_is_its_own(server):
+    pacer = Pacer([server], b"GET / HTTP/1.1\r\n\r\n", 100)
+
+    assert len(pacer.ask(2)) == 2
+    assert len(pacer.ask(1)) == 1
+
+
+def test_what_is_asked_of_a_proxy_has_a_credential_to_take_off():
+    assert "Authorization: Bearer made-up" in request("nginx")
+    assert "Authorization" not in request(NginxUpstream.name)
+
+
+def test_a_process_is_as_before_when_it_need_not_be_punctual():
+    slack = Path("/proc/self/timerslack_ns")
+    before = slack.read_text()
+    with punctual():
+        assert not gc.isenabled()
+        assert slack.read_text() != before
+
+    assert gc.isenabled()
+    assert slack.read_text() == before
 
 
 def test_a_head_ends_with_an_empty_line():
