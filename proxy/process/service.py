@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from proxy.dataplane.front import Front
 from proxy.dataplane.handler import Handler
 from proxy.dataplane.limits import ClientLimits
 from proxy.observe.log import request_ids
+from proxy.process.accounts import Accounts
 from proxy.process.descriptors import room_for
 from proxy.process.listeners import BACKLOG, bind_all
 from proxy.process.provision import provision
@@ -41,6 +43,7 @@ class Service:
         config: settled.
         provisioned: made of it.
         listeners: bound.
+        accounts: kept of the requests.
         log: for requests and for the life of the process.
     """
 
@@ -49,16 +52,21 @@ class Service:
         config: Config,
         provisioned: Provisioned,
         listeners: list[Listener],
+        accounts: Accounts,
         log: Log,
     ) -> None:
         self.config = config
         self.provisioned = provisioned
         self.listeners = tuple(listeners)
+        self._accounts = accounts
         self._log = log
         self._servers: list[asyncio.Server] = []
         # The prefix keeps the identifiers of replicas and restarts apart.
         ids = request_ids(f"{secrets.token_hex(4)}-")
-        self._handler = Handler(provisioned.snapshot, self, log, ids)
+        snapshot = replace(
+            provisioned.snapshot, limiter=accounts.limiter, audit=accounts.audit
+        )
+        self._handler = Handler(snapshot, self, log, ids)
         loop = asyncio.get_running_loop()
         self._front = Front(self._handler, self._limits(), Sweep(loop), loop)
 
@@ -71,12 +79,15 @@ class Service:
             ListenError: an address cannot be listened on.
         """
         loop = asyncio.get_running_loop()
-        provisioned = provision(config, environ, Sweep(loop))
-        service = cls(config, provisioned, bind_all(config), log)
+        provisioned = provision(config, environ, Sweep(loop), log)
+        accounts = Accounts(config, log)
+        service = cls(config, provisioned, bind_all(config), accounts, log)
         for listener in service.listeners:
             make = service._front.protocols(listener.entrance)
             create = loop.create_server if listener.path is None else loop.create_unix_server
             service._servers.append(await create(make, sock=listener.socket, backlog=BACKLOG))
+        if provisioned.gateway is not None:
+            await provisioned.gateway.start()
         return service
 
     def _limits(self) -> ClientLimits:
@@ -155,11 +166,14 @@ class Service:
         self._front.abort()
         for pool in self.provisioned.pools:
             pool.close()
+        if self.provisioned.gateway is not None:
+            await self.provisioned.gateway.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._front.all_closed()
         if self.connections:
             self._log.events.error("requests_do_not_end", connections=self.connections)
+        await self._accounts.stop()
         self._log.flush()
 
     def _stop_listening(self) -> None:
