@@ -90,7 +90,7 @@ $(BENCH): $(READY) requirements/bench.txt $(shell find proxy -name '*.py' -o -na
 bench-quick: $(BENCH) ## Compare CPU time a request with nginx and Envoy
 	$(BENCH_VENV)/bin/python -m benchmarks.quick $(ARGS)
 
-bench: $(BENCH) ## Compare with five proxies in full, for 25 minutes (ARGS="--only small,latency")
+bench: $(BENCH) ## Compare with five proxies in full, for half an hour (ARGS="--only small,latency")
 	$(BENCH_VENV)/bin/python -m benchmarks.full $(ARGS)
 
 profile: $(BENCH) ## Draw where a request's time goes (needs wrk; ARGS="--seconds 30 --native")
