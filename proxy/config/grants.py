@@ -124,4 +124,3 @@ def size_of_file(text: str) -> int:
     if value < SMALLEST_FILE:
         raise ValueError(f"must be at least {SMALLEST_FILE} bytes, or each line is a file")
     return value
-

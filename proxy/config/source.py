@@ -18,6 +18,7 @@ from yaml.events import (
 
 from proxy.config.errors import ConfigError, Problem
 from proxy.config.nodes import Mapping, Mark, Scalar, Sequence
+from proxy.config.pieces import CONTROL, UNPRINTABLE
 from proxy.config.syntax import explain
 
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
 
     from proxy.config.nodes import Node
+    from proxy.config.pieces import Pieces
 
 
 MAX_DEPTH: Final = 32  # the deepest key of ours is 9 down; recursion stays far from Python's limit
@@ -36,10 +38,8 @@ MAX_NODES: Final = 100_000  # aliases counted each time: a bomb of 9^9 is small 
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEY_ADVICE: Final = 'a key must be plain text; quote values such as "[::1]:8484", "{…}" or "${…}"'
-# What YAML 1.2 5.1 allows; anything else is a binary file or a stray control character.
-_UNPRINTABLE: Final = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_SECOND: Final = "a second document (---); only one is read"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def parse(text: str, name: str) -> Mapping:
@@ -54,15 +54,16 @@ def parse(text: str, name: str) -> Mapping:
             uses what a configuration does not need (tags, merge keys, cycles).
     """
     text = text.removeprefix("\ufeff")
-    stray = _UNPRINTABLE.search(text)
+    stray = UNPRINTABLE.search(text)
     if stray is not None:
         before = text[: stray.start()]
         mark = Mark(before.count("\n") + 1, stray.start() - before.rfind("\n"))
-        raise _refused(name, mark, "a control character; this is not a text file of UTF-8")
+        raise _refused(name, mark, CONTROL)
     try:
         root = _Builder(name, yaml.parse(text, Loader=_LOADER)).document()
     except yaml.YAMLError as error:
-        line, column, message = explain(error, text.splitlines())
+        lines = text.splitlines()
+        line, column, message = explain(error, lambda n: lines[n] if n < len(lines) else "")
         # `from None`: the parser's own message quotes the file.
         raise _refused(name, Mark(line, column), message) from None
     if root is None or (isinstance(root, Scalar) and root.plain and not root.text):
@@ -70,6 +71,29 @@ def parse(text: str, name: str) -> Mapping:
     if not isinstance(root, Mapping):
         raise _refused(name, root.mark, "must be keys and values, such as `routes:`")
     return root
+
+
+def entries(pieces: Pieces) -> Iterator[tuple[Scalar, Node]]:
+    """Yield the keys and values at the top of a file that may be large, each as it is read.
+
+    A key that comes again is yielded again.
+
+    Raises:
+        ConfigError: as `parse` does, or what the pieces could not be read for.
+    """
+    builder = _Builder(pieces.name, yaml.parse(pieces, Loader=_LOADER))
+    # What cannot be read is the end of the file to the parser; what it finds wrong then is not.
+    try:
+        yield from builder.entries()
+    except yaml.YAMLError as error:
+        if pieces.problem is None:
+            line, column, message = explain(error, pieces.line)
+            raise _refused(pieces.name, Mark(line, column), message) from None
+    except ConfigError:
+        if pieces.problem is None:
+            raise
+    if pieces.problem is not None:
+        raise ConfigError(pieces.problem)
 
 
 def _refused(name: str, mark: Mark, message: str) -> ConfigError:
@@ -92,9 +116,25 @@ class _Builder:
         for event in self._events:
             if isinstance(event, DocumentStartEvent):
                 documents += 1
-                self._refuse_if(documents > 1, event, "a second document (---); only one is read")
+                self._refuse_if(documents > 1, event, _SECOND)
                 root = self._node(next(self._events), 0)
         return root
+
+    def entries(self) -> Iterator[tuple[Scalar, Node]]:
+        """Yield the keys and values of the only document's mapping as they are read."""
+        documents = 0
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                self._refuse_if(documents > 1, event, _SECOND)
+                yield from self._top(next(self._events))
+        if not documents:
+            raise ConfigError(Problem(self._name, None, None, (), "is empty; write {} for none"))
+
+    def _top(self, event: Event) -> Iterator[tuple[Scalar, Node]]:
+        plain = isinstance(event, MappingStartEvent) and event.tag is None and event.anchor is None
+        self._refuse_if(not plain, event, "must be keys and values (key: value)")
+        yield from self._pairs(0)
 
     def _node(self, event: Event, depth: int) -> Node:
         self._refuse_if(depth > MAX_DEPTH, event, "nested too deeply")
@@ -121,8 +161,9 @@ class _Builder:
             return self._sequence(event, depth)
         assert isinstance(event, ScalarEvent)  # noqa: S101 # the one kind of event that is left
         # PyYAML's own parser lets a lone surrogate through as an escape; libyaml does not.
-        self._refuse_if(not _is_text(event.value), event, "holds half of a surrogate pair")
-        return Scalar(_mark(event), event.value, plain=event.style in (None, ""))
+        half = not event.value.isascii() and _SURROGATE.search(event.value) is not None
+        self._refuse_if(half, event, "holds half of a surrogate pair")
+        return Scalar(_mark(event), event.value, plain=not event.style)
 
     def _alias(self, event: AliasEvent) -> Node:
         anchor = event.anchor or ""
@@ -135,15 +176,17 @@ class _Builder:
 
     def _mapping(self, start: MappingStartEvent, depth: int) -> Mapping:
         node = Mapping(_mark(start))
-        while not isinstance(event := next(self._events), MappingEndEvent):
-            key = self._key(event)
-            value = self._node(next(self._events), depth + 1)
+        for key, value in self._pairs(depth):
             if key.text in node.entries:
                 node.duplicates.append((key.text, key.mark))
             else:
                 node.entries[key.text] = (key.mark, value)
             node.size += value.size + 1
         return node
+
+    def _pairs(self, depth: int) -> Iterator[tuple[Scalar, Node]]:
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            yield self._key(event), self._node(next(self._events), depth + 1)
 
     def _key(self, event: Event) -> Scalar:
         plain_text = isinstance(event, ScalarEvent) and event.tag is None
@@ -171,7 +214,3 @@ def _mark(event: Event) -> Mark:
     mark = event.start_mark
     assert mark is not None  # noqa: S101 # for mypy; parsers always give one
     return Mark(mark.line + 1, mark.column + 1)
-
-
-def _is_text(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)
