@@ -19,6 +19,7 @@
     ├── BadVersion      505
     ├── Overloaded      503  more connections than are served
     ├── CredentialUnavailable 503
+    ├── AuditUnavailable 503  what is decided cannot be written down
     ├── UpstreamRefused       as the upstream layer's error says
     └── InternalFault   500  a fault of ours
 
@@ -229,6 +230,15 @@ class CredentialUnavailable(Refusal):
     status = 503
     code = "credential-unavailable"
     title = "Credential unavailable"
+    error = "proxy_internal_response"
+
+
+class AuditUnavailable(Refusal):
+    """The audit file cannot be written, and its `on_error` is `deny`."""
+
+    status = 503
+    code = "audit-unavailable"
+    title = "Audit unavailable"
     error = "proxy_internal_response"
 
 
