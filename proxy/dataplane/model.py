@@ -136,9 +136,11 @@ class Peer:
 
     Attributes:
         address: an IP address, or "unix".
+        certificate: the subject (RFC 4514) of the certificate that was verified, or None.
     """
 
-    __slots__ = ("address",)
+    __slots__ = ("address", "certificate")
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, certificate: str | None = None) -> None:
         self.address = address
+        self.certificate = certificate
