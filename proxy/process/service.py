@@ -11,6 +11,7 @@ from proxy.dataplane.front import Front
 from proxy.dataplane.handler import Handler
 from proxy.dataplane.limits import ClientLimits
 from proxy.observe.log import request_ids
+from proxy.process.certificates import Certificates
 from proxy.process.descriptors import room_for
 from proxy.process.listeners import BACKLOG, bind_all
 from proxy.process.provision import provision
@@ -41,6 +42,7 @@ class Service:
         config: settled.
         provisioned: made of it.
         listeners: bound.
+        certificates: of those with TLS.
         log: for requests and for the life of the process.
     """
 
@@ -49,11 +51,13 @@ class Service:
         config: Config,
         provisioned: Provisioned,
         listeners: list[Listener],
+        certificates: Certificates,
         log: Log,
     ) -> None:
         self.config = config
         self.provisioned = provisioned
         self.listeners = tuple(listeners)
+        self._certificates = certificates
         self._log = log
         self._servers: list[asyncio.Server] = []
         # The prefix keeps the identifiers of replicas and restarts apart.
@@ -72,11 +76,14 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         provisioned = provision(config, environ, Sweep(loop))
-        service = cls(config, provisioned, bind_all(config), log)
+        certificates = Certificates(config, log)
+        service = cls(config, provisioned, bind_all(config), certificates, log)
         for listener in service.listeners:
-            make = service._front.protocols(listener.entrance)
+            gate = certificates.gate(listener.tls)
+            make = service._front.protocols(listener.entrance, gate)
             create = loop.create_server if listener.path is None else loop.create_unix_server
             service._servers.append(await create(make, sock=listener.socket, backlog=BACKLOG))
+        await certificates.start()
         return service
 
     def _limits(self) -> ClientLimits:
@@ -127,7 +134,7 @@ class Service:
         if made.path is not None:
             return shared[0].url + made.path
         port = shared[0].url.rpartition(":")[2]
-        return f"http://{made.hosts[0]}:{port}"
+        return f"{shared[0].entrance.scheme}://{made.hosts[0]}:{port}"
 
     async def drain(self) -> None:
         """Stop as agreed with whoever sends the requests.
@@ -155,6 +162,7 @@ class Service:
         self._front.abort()
         for pool in self.provisioned.pools:
             pool.close()
+        await self._certificates.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._front.all_closed()
