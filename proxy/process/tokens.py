@@ -41,4 +41,4 @@ def tokens_of(
             rule = TokenRule(name, jwt.issuer, jwt.audience, jwt.claims, jwt.leeway)
             rules.setdefault((jwt.issuer, jwt.jwks_url), []).append(rule)
     specs = [IssuerSpec(issuer, url, tuple(each)) for (issuer, url), each in rules.items()]
-    return Tokens(specs, Fetcher(sweep).fetch, time.time, log, before=before)
+    return Tokens(specs, Fetcher(sweep), time.time, log, before=before)
