@@ -108,9 +108,7 @@ def _look(value: str, keys: list[str], tokens: list[str], clients: Clients) -> N
 
 
 def _look_into_basic(text: str, keys: list[str]) -> None:
-    """Add the user or the password (RFC 7617); some tools send a token as the one, some as the
-    other.
-    """
+    """Add the user or the password (RFC 7617): tools send a token as the one or as the other."""
     try:
         pair = b64decode(text, validate=True).decode("latin-1")
     except (NotBase64, ValueError):

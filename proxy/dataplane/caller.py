@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.inject import Injector
     from proxy.dataplane.model import Rate
     from proxy.dataplane.policy import Policy
+    from proxy.dataplane.route import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class Caller:
     injectors: Mapping[str, Injector]
     rate: Rate | None = None
     gauge: Gauge | None = None
+
+    def injector(self, route: Route) -> Injector:
+        """Return what puts the credential on: the client's own, or the route's."""
+        return self.injectors.get(route.name, route.injector)
 
     def check(self, route: str, method: str, path: str) -> str:
         """Let a request through; return the rule that allows it, or "".

@@ -71,7 +71,7 @@ class Refusal(Exception):
     error: str = "http_request_denied"
     close: bool = False
 
-    def __init__(  # noqa: PLR0913 -- all but the first have names
+    def __init__(
         self,
         detail: str,
         *,

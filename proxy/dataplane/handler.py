@@ -52,7 +52,7 @@ class Handler:
         self._log = log
         self._next_id = next_id
 
-    async def handle(  # noqa: PLR0912, PLR0915 -- the whole way, on one screen
+    async def handle(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
         self, head: Head, body: Body, entrance: Entrance, peer: Peer, client: Client
     ) -> bool:
         """Answer one request; return whether its connection may carry another one."""

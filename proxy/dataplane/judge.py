@@ -100,7 +100,7 @@ class Errand:
             self.places = Places(counting) if counting else NO_PLACES
 
 
-def judge(  # noqa: PLR0915 -- the whole way, on one screen
+def judge(  # noqa: C901, PLR0915 -- the whole way, on one screen
     head: Head, body: Body, entrance: Entrance, record: Record, snapshot: Snapshot, health: Health
 ) -> Errand | bytes:
     """Return what is to be sent, or the answer where it is our own.
@@ -138,14 +138,9 @@ def judge(  # noqa: PLR0915 -- the whole way, on one screen
     if entrance.guarded and mount.base.shared and check_shared_origin(head.named):
         record.extra += SANDBOX
     # Authenticate.
-    caller: Caller | None = None
-    if snapshot.clients is not None:
-        values = route.slots.values(head, target.query)
-        caller = record.caller = authenticate(snapshot.clients, values, record.peer)
-    # Policy, then limits: rates and places are the handler's to ask for.
-    record.rule = route.policy.check(head.method, path)
-    if caller is not None:
-        record.rule = caller.check(route.name, head.method, path) or record.rule
+    caller = record.caller = _caller(snapshot.clients, route, head, target, record)
+    # Policy, then limits; those that count requests are the handler's to ask.
+    record.rule = _allow(route, caller, head.method, path)
     if snapshot.audit is not None:
         snapshot.audit.check()
     upload = NOTHING
@@ -164,11 +159,25 @@ def judge(  # noqa: PLR0915 -- the whole way, on one screen
     injector = route.injector
     if caller is not None:
         check_misplaced(fields, f"{path}?{query}")
-        injector = caller.injectors.get(route.name, injector)
+        injector = caller.injector(route)
     record.credential = injector.credential
     upgrade = wanted(head, route.upgrade) if head.upgrade else None
     request = assemble(head.method, path, query, fields, injector.inject(), upgrade)
     return Errand(mount, request, upload, caller)
+
+
+def _caller(
+    clients: Clients | None, route: Route, head: Head, target: Target, record: Record
+) -> Caller | None:
+    if clients is None:
+        return None
+    return authenticate(clients, route.slots.values(head, target.query), record.peer)
+
+
+def _allow(route: Route, caller: Caller | None, method: str, path: str) -> str:
+    """Return the rule that allows a request; the client's comes on top of the route's."""
+    rule = route.policy.check(method, path)
+    return rule if caller is None else caller.check(route.name, method, path) or rule
 
 
 def _admit(guard: Guard, entrance: Entrance, target: Target) -> Authority | None:

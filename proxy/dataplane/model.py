@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from proxy.dataplane.caller import Caller
     from proxy.dataplane.errors import Refusal
@@ -93,8 +93,8 @@ class Rate:
 class Limiter(Protocol):
     """Counts requests, here or where replicas count together."""
 
-    async def admit(self, rates: Sequence[Rate]) -> None:
-        """Count a request.
+    def admit(self, rates: Sequence[Rate]) -> Awaitable[None]:
+        """Count a request; to be awaited.
 
         Raises:
             RateLimited: it is one too many.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from proxy.dataplane.audit import Decision, audit_line
+from proxy.dataplane.audit import audit_line
 from proxy.dataplane.keymask import masked
 from proxy.judged import Judged
 from proxy.observe.log import quoted
@@ -14,6 +14,7 @@ from proxy.observe.log import quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from proxy.dataplane.audit import Decision
     from proxy.dataplane.caller import Caller
     from proxy.dataplane.model import Audit, Credential, Head, Peer
     from proxy.dataplane.route import Route
@@ -68,7 +69,7 @@ class Record:
         self.peer = peer
         self._started_at = perf_counter()
 
-    def tell(self, log: Log, audit: Audit | None) -> None:
+    def tell(self, log: Log, audit: Audit | None = None) -> None:
         """Write the line, and what was decided where that is kept."""
         if not self.quiet:
             self._ended_at = perf_counter()
@@ -127,8 +128,8 @@ class Record:
         """Return what was put on; or else would have been."""
         if self.credential is not None or self.route is None:
             return self.credential
-        own = None if self.caller is None else self.caller.injectors.get(self.route.name)
-        return (own or self.route.injector).credential
+        caller, route = self.caller, self.route
+        return (route.injector if caller is None else caller.injector(route)).credential
 
     def _upstream_ms(self) -> str:
         return _milliseconds(self.answered_at - self.sent_at) if self.answered_at else "null"

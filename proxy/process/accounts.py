@@ -1,4 +1,4 @@
-"""What is counted and written down of requests: made where it is configured, ended with the service."""
+"""What is counted and written down of requests, where that is configured."""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ class Accounts:
 
 
 def _limiter(config: Config, log: Log) -> Rates | None:
-    limits = [*(route.limits for route in config.routes.values()), *config.clients.values()]
-    if all(each.rate is None for each in limits) and config.clients_file is None:
+    rates = [route.limits.rate for route in config.routes.values()]
+    rates += [client.rate for client in config.clients.values()]
+    if not any(rates) and config.clients_file is None:
         return None
     from proxy.access.limits import Rates  # noqa: PLC0415 -- half the time to ready
 

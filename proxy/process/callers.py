@@ -52,7 +52,9 @@ class Callers:
             return _NO_POLICY
         label = f"clients.{name}"
         rules = [
-            rule(each.methods, each.paths, allow=each.action == "allow", label=f"{label}.rules[{i}]")
+            rule(
+                each.methods, each.paths, allow=each.action == "allow", label=f"{label}.rules[{i}]"
+            )
             for i, each in enumerate(client.rules)
         ]
         return Policy(client.methods, rules, label=label)

@@ -31,8 +31,8 @@ from proxy.upstream.tls import TlsSettings, client_context
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from proxy.config.grants import RateConfig
     from proxy.config.errors import Path as KeyPath, Problem
+    from proxy.config.grants import RateConfig
     from proxy.config.schema import Config, RouteConfig
     from proxy.config.scheme import Scheme, Source
     from proxy.config.settle import Binding
@@ -246,7 +246,9 @@ class _Works:
 def _policy(name: str, config: RouteConfig) -> Policy:
     label = f"routes.{name}"
     rules = [
-        rule(each.methods, each.paths, allow=each.action == "allow", label=f"{label}.rules[{index}]")
+        rule(
+            each.methods, each.paths, allow=each.action == "allow", label=f"{label}.rules[{index}]"
+        )
         for index, each in enumerate(config.rules)
     ]
     return Policy(config.methods, rules, label=label)

@@ -67,9 +67,7 @@ class Service:
         self._servers: list[asyncio.Server] = []
         # The prefix keeps the identifiers of replicas and restarts apart.
         ids = request_ids(f"{secrets.token_hex(4)}-")
-        snapshot = replace(
-            provisioned.snapshot, limiter=accounts.limiter, audit=accounts.audit
-        )
+        snapshot = replace(provisioned.snapshot, limiter=accounts.limiter, audit=accounts.audit)
         self._handler = Handler(snapshot, self, log, ids)
         loop = asyncio.get_running_loop()
         self._front = Front(self._handler, self._limits(), Sweep(loop), loop)

@@ -13,7 +13,9 @@ from proxy.access.registry import Entry, Registry
 from proxy.access.throttle import Throttle
 
 
-KEYS = {name: [new_key(name) for _ in range(count)] for name, count in {"alice": 1, "bob": 3}.items()}
+KEYS = {
+    name: [new_key(name) for _ in range(count)] for name, count in {"alice": 1, "bob": 3}.items()
+}
 OLD = new_key("old")
 NOW = 1_000_000.0
 
@@ -37,6 +39,7 @@ class Comparing:
         self.sizes: list[tuple[int, int]] = []
 
     def __call__(self, one: bytes, other: bytes) -> bool:
+        """Compare."""
         self.sizes.append((len(one), len(other)))
         return hmac.compare_digest(one, other)
 
