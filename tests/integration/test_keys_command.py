@@ -238,3 +238,35 @@ async def test_the_real_command(tmp_path, clients):
     assert done.returncode == 0
     assert name_of(done.stdout.removesuffix("\n")) == "alice"
     assert hashed(done.stdout.strip()) in clients.read_text()
+
+
+def test_the_configurations_clients_file_is_edited(tmp_path):
+    """Relative to the configuration; it is made if it is not there yet."""
+    there = tmp_path / "etc"
+    there.mkdir()
+    config = there / "gateway.yaml"
+    config.write_text("clients_file: clients.yaml\n" + CONFIG)
+
+    made = invoke("keys", "new", "bob", "--routes", "r", "-c", str(config))
+    listed = invoke("keys", "list", "-c", str(config))
+    more = invoke("keys", "new", "bob", "-c", str(config))
+    start = hashed(made[1].strip()).removeprefix("sha256:")[:12]
+    revoked = invoke("keys", "revoke", "bob", "--key", start, "-c", str(config))
+
+    assert [0, 0, 0, 0] == [done[0] for done in (made, listed, more, revoked)]
+    assert start in listed[1]
+    assert said((there / "clients.yaml").read_text()) == {
+        "bob": {"key": [hashed(more[1].strip())], "routes": ["r"]}
+    }
+
+
+def test_a_client_of_the_configuration_itself_gets_a_line_for_its_list(tmp_path):
+    """Its file is the user's to edit."""
+    client = f"clients:\n  bob: {{key: {A}, routes: [r]}}\n"
+    (tmp_path / "config.yaml").write_text(client + CONFIG)
+
+    status, out, err = invoke("keys", "new", "bob")
+
+    assert status == 0
+    assert f"- {hashed(out.strip())}\n" in err
+    assert "clients:" not in err
