@@ -8,9 +8,11 @@ from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, model_vali
 
 from proxy.config import fields as f
 from proxy.config.addresses import TcpAddress
+from proxy.config.clients import ClientConfig
 from proxy.config.errors import Problem
 from proxy.config.keys import Keys, default, none
 from proxy.config.nodes import Positions
+from proxy.config.rules import Methods, Rule
 from proxy.config.scheme import CredentialChoice, NamedCredential, Source
 
 
@@ -18,15 +20,25 @@ if TYPE_CHECKING:
     from proxy.config.errors import Path
 
 
+class ListenTls(Keys):
+    """What a listener shows, and whose certificates it asks for: absolute paths of PEMs.
+
+    `key` is None if it stands in `cert`.
+    """
+
+    cert: f.GivenFile
+    key: f.FileOrNone = default("none")
+    client_ca: f.FileOrNone = default("none")
+
+
 class Listen(Keys):
     """One address to listen on; `mode` and `group` are for unix sockets."""
-
-    later = frozenset({"tls"})
 
     address: f.Address
     mode: f.Mode = none()
     group: f.OptionalText = none()
     reuse_port: f.Switch = default("false")
+    tls: ListenTls | None = none()
 
     @model_validator(mode="after")
     def _fits(self) -> Listen:
@@ -35,6 +47,8 @@ class Listen(Keys):
             raise ValueError("mode and group are for unix sockets; leave them away")
         if not tcp and self.reuse_port:
             raise ValueError("reuse_port is for TCP; leave it away")
+        if not tcp and self.tls is not None:
+            raise ValueError("tls is for TCP; leave it away")
         return self
 
 
@@ -51,27 +65,6 @@ Listeners = Annotated[
 ]
 
 
-def _methods(value: object) -> object:
-    return None if value == "any" else value
-
-
-Methods = Annotated[
-    Annotated[tuple[f.Method, ...], Field(min_length=1)] | None,
-    BeforeValidator(
-        _methods,
-        json_schema_input_type=Literal["any"] | Annotated[list[f.Method], Field(min_length=1)],
-    ),
-]
-
-
-class Rule(Keys):
-    """Paths that are allowed or denied; the first rule that matches decides."""
-
-    methods: Methods = default("any")
-    paths: Annotated[tuple[f.PathPattern, ...], Field(min_length=1)]
-    action: f.Action
-
-
 class Strip(Keys):
     """What else is taken off requests, by name; `keep` opts out."""
 
@@ -81,11 +74,11 @@ class Strip(Keys):
 
 
 class Limits(Keys):
-    """Bytes of a request's body; None for no limit."""
-
-    later = frozenset({"concurrency", "rate"})
+    """Bytes of a request's body, requests at once, and in a time; None for no limit."""
 
     body: f.SizeOrNone = default("none")
+    concurrency: f.CountOrNone = default("none")
+    rate: f.RateOrNone = default("none")
 
 
 class Timeouts(Keys):
@@ -169,14 +162,14 @@ class ClientTimeouts(Keys):
 
 
 class ClientLimits(Keys):
-    """What all clients together, and each of them, may take."""
-
-    later = frozenset({"storage", "on_storage_error"})
+    """What all clients together, and each of them, may take; where it is counted."""
 
     connections: f.Count = default("10000")
     per_peer: f.CountOrNone = default("none")
     head: f.HeadSize = default("64KiB")
     target: f.HeadSize = default("16KiB")
+    storage: f.CountStore = default("memory")
+    on_storage_error: f.Action = default("deny")
 
 
 class Log(Keys):
@@ -184,6 +177,28 @@ class Log(Keys):
 
     level: f.LogLevel = default("info")
     format: f.LogFormat = none()
+
+
+class AuditConfig(Keys):
+    """Where every decision is written: an absolute path, the size that ends a file, how many stay.
+
+    `on_error` says whether requests pass while nothing can be written.
+    """
+
+    file: f.GivenFile
+    max_size: f.FileSize = default("100MiB")
+    keep: f.Count = default("10")
+    on_error: f.Action = default("deny")
+
+
+def _audit(value: object) -> object:
+    return None if value == "none" else value
+
+
+Audit = Annotated[
+    AuditConfig | None,
+    BeforeValidator(_audit, json_schema_input_type=Literal["none"] | AuditConfig),
+]
 
 
 class Cors(Keys):
@@ -195,7 +210,7 @@ class Cors(Keys):
 class Config(Keys):
     """The whole file."""
 
-    later = frozenset({"admin", "audit", "clients", "clients_file"})
+    later = frozenset({"admin"})
 
     listen: Listeners = default("localhost:8484")
     insecure_open: f.Switch = default("false")
@@ -206,6 +221,9 @@ class Config(Keys):
     limits: ClientLimits = default({})
     drain: Drain = default({})
     log: Log = default({})
+    audit: Audit = default("none")
+    clients: dict[f.ClientName, ClientConfig] = default({})
+    clients_file: f.FileOrNone = default("none")
     credentials: dict[f.CredentialName, NamedCredential] = default({})
     routes: Annotated[dict[f.RouteName, RouteConfig], Field(min_length=1)]
 

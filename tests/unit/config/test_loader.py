@@ -12,13 +12,13 @@ from proxy.config import presets
 from proxy.config.addresses import TcpAddress, UnixAddress
 from proxy.config.errors import ConfigError
 from proxy.config.loader import MAX_FILE_SIZE, load
+from proxy.config.rules import Rule
 from proxy.config.schema import (
     Config,
     Drain,
     Limits,
     Listen,
     RouteConfig,
-    Rule,
     Strip,
     Timeouts,
     Tls,
