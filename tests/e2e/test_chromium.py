@@ -50,7 +50,8 @@ async function ask(name, how) {
 async function all() {
   const results = {};
   for (const [name, how] of Object.entries(calls)) results[name] = await ask(name, how);
-  await fetch("/report", {method: "POST", body: JSON.stringify({origin: location.origin, results})});
+  const report = JSON.stringify({origin: location.origin, results});
+  await fetch("/report", {method: "POST", body: report});
   if (location.origin !== next) location.replace(next + "/");
 }
 all();

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 ALICE, READER, WRONG = new("alice"), new("reader"), new("alice", seed=1)
 SEARCH = Search([ALICE, READER, WRONG])
-# Over git's least http.postBuffer, so that a push of it comes in chunks, and no packer makes it less.
+# Over git's least http.postBuffer, so that it is pushed in chunks; no packer makes it less.
 LARGE = os.urandom(200_000)
 
 

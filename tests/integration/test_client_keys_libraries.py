@@ -28,6 +28,7 @@ class RequestsBearer(requests.auth.AuthBase):
         self.key = key
 
     def __call__(self, r):
+        """Put the key on."""
         r.headers["Authorization"] = f"Bearer {self.key}"
         return r
 
@@ -39,6 +40,7 @@ class HttpxBearer(httpx.Auth):
         self.key = key
 
     def auth_flow(self, request):
+        """Put the key on."""
         request.headers["Authorization"] = f"Bearer {self.key}"
         yield request
 
@@ -50,6 +52,7 @@ class HttpxWaits(httpx.Auth):
         self.key = key
 
     def auth_flow(self, request):
+        """Put the key on if it is missed."""
         response = yield request
         if response.status_code == 401:
             assert "Bearer" in response.headers["WWW-Authenticate"]
@@ -123,7 +126,7 @@ async def test_httpx_on_the_same_loop(base, upstream):
 
 @pytest.mark.parametrize("library", ["requests", "httpx"])
 async def test_the_netrc_of_the_user(base, upstream, tmp_path, library):
-    """requests looks there by itself, httpx is told to."""
+    """The one looks there by itself, the other is told to."""
     file = tmp_path / "netrc"
     file.write_text(f"machine 127.0.0.1 login alice password {KEY}\n")
     if library == "requests":

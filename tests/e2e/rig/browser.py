@@ -1,4 +1,4 @@
-"""A headless browser, and the server of the pages that it opens; the pages report to that server."""
+"""A headless browser, and the server of its pages, which report to that server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Client keys, made by the contract's words and not by the code under test, and a search for them."""
+"""Client keys, made as the contract says and not by the code under test; a search for them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Key:
 
 def new(name: str, seed: int = 0) -> Key:
     """Return a client's key; the same name and seed make the same one."""
-    random = Random(f"{name} {seed}")  # noqa: S311 -- a test is to be repeatable
+    random = Random(f"{name} {seed}")
     start = f"kb_{name}_" + "".join(random.choices(_DIGITS, k=43))
     return Key(start + _base62(zlib.crc32(start.encode())).rjust(6, "0"))
 
