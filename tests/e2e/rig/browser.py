@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -51,19 +51,22 @@ class PageServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout = 20
-    server: PageServer
+    timeout: float | None = 20.0
+
+    @property
+    def _pages(self) -> PageServer:
+        return cast("PageServer", self.server)
 
     def log_message(self, *_: object) -> None:
         """Stay quiet."""
 
     def do_GET(self) -> None:
-        self._send("200 OK", self.server.page.encode())
+        self._send("200 OK", self._pages.page.encode())
 
     def do_POST(self) -> None:
         told = self.rfile.read(int(self.headers["Content-Length"]))
         self._send("204 No Content", b"")
-        self.server.reports.put(json.loads(told))
+        self._pages.reports.put(json.loads(told))
 
     def _send(self, status: str, body: bytes) -> None:
         code, _, reason = status.partition(" ")

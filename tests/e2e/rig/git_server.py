@@ -8,7 +8,7 @@ import subprocess
 import threading
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from tests.e2e.rig.tools import tool
 
@@ -50,8 +50,11 @@ class _Handler(BaseHTTPRequestHandler):
     """One connection; git's own program does the work, by CGI (RFC 3875)."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 20
-    server: GitServer
+    timeout: float | None = 20.0
+
+    @property
+    def _git(self) -> GitServer:
+        return cast("GitServer", self.server)
 
     def log_message(self, *_: object) -> None:
         """Stay quiet; `heads` has it all."""
@@ -64,11 +67,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self._body()
-        self.server.heads.append(f"{self.requestline}\n{self.headers}")
+        self._git.heads.append(f"{self.requestline}\n{self.headers}")
         if self.headers.get_all("Authorization") != [_BASIC]:
             self._send("401 Unauthorized", [("WWW-Authenticate", 'Basic realm="upstream"')], b"")
             return
-        self.server.admitted.append(self.requestline)
+        self._git.admitted.append(self.requestline)
         done = subprocess.run(
             [tool("git"), "http-backend"],
             input=body,
@@ -85,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _environment(self, length: int) -> dict[str, str]:
         path, _, query = self.path.partition("?")
         return os.environ | {
-            "GIT_PROJECT_ROOT": str(self.server.root),
+            "GIT_PROJECT_ROOT": str(self._git.root),
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),

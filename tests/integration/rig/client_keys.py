@@ -73,7 +73,7 @@ def client(*keys: Key, **more: Any) -> dict[str, Any]:
 
 
 class Search:
-    """Looks for parts of keys: as they are, percent-encoded, and in base64 (as Basic has it).
+    """Looks for parts of keys: in any case, percent-encoded, and in base64 (as Basic has it).
 
     Args:
         keys: whole ones; parts of them are found, too.
@@ -81,7 +81,8 @@ class Search:
 
     def __init__(self, keys: Iterable[Key]) -> None:
         secrets = [key.secret.encode() for key in keys]
-        self._plain = {each for secret in secrets for each in _windows(secret, PART_LENGTH)}
+        folded = [secret.lower() for secret in secrets]  # as a host is
+        self._plain = {each for secret in folded for each in _windows(secret, PART_LENGTH)}
         encoded = [text for secret in secrets for text in _encoded(secret)]
         self._encoded = {each for text in encoded for each in _windows(text, _BASE64_LENGTH)}
 
@@ -89,7 +90,8 @@ class Search:
         """Return the parts of keys that some data holds."""
         found = set()
         for text in {data, unquote_to_bytes(data)}:
-            found |= {part for part in _windows(text, PART_LENGTH) if part in self._plain}
+            folded = text.lower()
+            found |= {part for part in _windows(folded, PART_LENGTH) if part in self._plain}
             found |= {part for part in _windows(text, _BASE64_LENGTH) if part in self._encoded}
         return sorted(found)
 
