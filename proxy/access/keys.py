@@ -15,9 +15,7 @@ WRITTEN_PREFIX: Final = "sha256:"
 
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_KEY: Final = re.compile(
-    rf"kb_({_NAME.pattern})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}"
-)
+_KEY: Final = re.compile(rf"kb_({_NAME.pattern})_[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
 
 
 def new_key(name: str) -> str:

@@ -1,91 +1,152 @@
-"""Clients of the gateway: what the file says of each."""
+"""The file of clients: the map of `clients:` in a file of its own, thousands of them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ValidationError
 
-from proxy.config import fields as f
-from proxy.config.grants import RateConfig
-from proxy.config.keys import Keys, default, none
-from proxy.config.rules import Methods, Rule
-
-
-__all__ = ["CertificateConfig", "ClientConfig", "JwtConfig", "RateConfig"]
-
-
-class JwtConfig(Keys):
-    """Tokens of an issuer: every claim must have the value that is given."""
-
-    issuer: f.Text
-    audience: f.Text
-    claims: dict[f.Text, f.Text] = default({})
-    jwks_url: f.KeySetUrl
-    leeway: f.Duration = default("30s")
+from proxy.config import describe
+from proxy.config.client import CertificateConfig, ClientConfig, JwtConfig
+from proxy.config.client_checks import ClientChecks
+from proxy.config.errors import ConfigError, Problem, shown
+from proxy.config.grants import RateConfig, client_name
+from proxy.config.interpolate import Reader
+from proxy.config.keys import Context
+from proxy.config.nodes import Mapping, Positions
+from proxy.config.pieces import Pieces
+from proxy.config.scope import Scope
+from proxy.config.source import entries
 
 
-class CertificateConfig(Keys):
-    """A certificate by its subject: RFC 4514, in the spelling of `subjects.subject`."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Environ
 
-    subject: f.Subject
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    from proxy.config.errors import Path as KeyPath
+    from proxy.config.nodes import Node, Scalar
+    from proxy.config.schema import Config
 
 
-Keyed = Annotated[
-    Annotated[tuple[f.KeyHash, ...], Field(min_length=1)],
-    BeforeValidator(
-        _one_or_more,
-        json_schema_input_type=f.KeyHash | Annotated[list[f.KeyHash], Field(min_length=1)],
-    ),
-]
+__all__ = ["CertificateConfig", "ClientConfig", "JwtConfig", "RateConfig", "load_clients"]
+
+MAX_CLIENTS_FILE_SIZE: Final = 64 * 1024 * 1024  # 10,000 clients are 2 MiB
+
+# Loading runs beside the event loop, and whoever computes in Python gives the interpreter away
+# every 5 ms at best: so it rests, for a moment, after a shorter while.
+_WORK_S: Final = 0.002
+_REST_S: Final = 0.0001
 
 
-def _all_or_some(value: object) -> object:
-    return None if value == "*" else value
+def load_clients(
+    path: Path, config: Config, environ: Environ[str, str] | None = None
+) -> dict[str, ClientConfig]:
+    """Return the clients that a file holds, without those of the configuration itself.
 
+    It may take seconds: run it in a thread. It rests every 2 ms, so that others can work.
 
-Granted = Annotated[
-    Annotated[tuple[f.ClientRoute, ...], Field(min_length=1)] | None,
-    BeforeValidator(
-        _all_or_some,
-        json_schema_input_type=Literal["*"] | Annotated[list[f.ClientRoute], Field(min_length=1)],
-    ),
-]
+    Args:
+        path: the file.
+        config: what their routes and credentials are looked up in, and what other clients there
+            are.
+        environ: what `${NAME}` is taken from; None for the process's own.
 
-
-def _some_way_in(schema: dict[str, Any]) -> None:
-    schema["anyOf"] = [{"required": [way]} for way in ("key", "jwt", "certificate")]
-
-
-class ClientConfig(Keys):
-    """One client.
-
-    `key` are SHA-256 digests; `routes` is None for every route; `expires` is in seconds since
-    1970; `credentials` maps routes to named credentials.
+    Raises:
+        ConfigError: with everything that is wrong with the file, up to 100 problems.
     """
+    name = str(path)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(name, error.strerror or "input error") from None
+    except ValueError:
+        raise _unreadable(name, "no valid file name") from None
+    with file:
+        pieces = Pieces(file, name, MAX_CLIENTS_FILE_SIZE)
+        return _Loading(pieces, config, os.environ if environ is None else environ).all()
 
-    model_config = ConfigDict(json_schema_extra=_some_way_in)
 
-    key: Annotated[Keyed, Field(repr=False)] = ()
-    jwt: JwtConfig | None = none()
-    certificate: CertificateConfig | None = none()
-    routes: Granted
-    methods: Methods = default("any")
-    rules: tuple[Rule, ...] = ()
-    credentials: dict[f.RouteName, f.CredentialName] = default({})
-    rate: f.RateOrNone = default("none")
-    concurrency: f.CountOrNone = default("none")
-    expires: f.DayOrNone = default("none")
+def _unreadable(name: str, reason: str) -> ConfigError:
+    return ConfigError(Problem(name, None, None, (), f"cannot be read: {reason}"))
 
-    @model_validator(mode="after")
-    def _can_come_in(self) -> ClientConfig:
-        if not self.key and self.jwt is None and self.certificate is None:
-            raise ValueError(
-                "has no key, jwt or certificate to be known by; `keybearer keys new NAME` makes a "
-                "key"
-            )
-        return self
+
+class _Loading:
+    """A file of clients on its way to clients, and what was found wrong so far."""
+
+    def __init__(self, pieces: Pieces, config: Config, environ: Environ[str, str]) -> None:
+        self._pieces = pieces
+        self._config = config
+        self._environ = environ
+        self._clients: dict[str, ClientConfig] = {}
+        self._lines: dict[str, int] = {}
+        self._problems: list[Problem] = []
+        self._checks = ClientChecks(Scope.of(config))
+        self._checks.know(config.clients)
+
+    def all(self) -> dict[str, ClientConfig]:
+        """Return the clients, or raise every problem."""
+        rested = time.monotonic()
+        try:
+            for key, node in entries(self._pieces):
+                self._one(key, node)
+                if len(self._problems) >= describe.MAX_PROBLEMS:
+                    break
+                if time.monotonic() - rested > _WORK_S:
+                    time.sleep(_REST_S)
+                    rested = time.monotonic()
+        except ConfigError as error:
+            self._problems.extend(error.problems)
+        if self._problems:
+            raise ConfigError(*self._problems)
+        return self._clients
+
+    def _one(self, key: Scalar, node: Node) -> None:
+        name = key.text
+        positions = Positions(self._pieces.name, Mapping(key.mark, {name: (key.mark, node)}))
+        wrong = self._wrong_name(key, node)
+        if wrong is not None:
+            self._problems.append(positions.problem((name,), wrong, at_key=True))
+            return
+        self._lines[name] = key.mark.line
+        client = self._client(name, node, positions)
+        if client is None:
+            return
+        self._clients[name] = client
+        for path, message in self._checks.of((name,), client, self._where):
+            self._problems.append(positions.problem(path, message))
+
+    def _wrong_name(self, key: Scalar, node: Node) -> str | None:
+        name = key.text
+        if name in self._lines:
+            return f"is given twice, first on line {self._lines[name]}; keep one"
+        if name in self._config.clients:
+            return f"is {self._config.where(('clients', name))} too; keep one"
+        if name == "clients" and isinstance(node, Mapping) and _are_mappings(node):
+            return "stands above the clients; this file is their map itself, leave this key away"
+        try:
+            client_name(name)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def _client(self, name: str, node: Node, positions: Positions) -> ClientConfig | None:
+        reader = Reader(positions, self._environ)
+        tree = reader.read(node, (name,))
+        context = Context(Path())
+        try:
+            client = ClientConfig.model_validate(tree, context=context)
+        except ValidationError as error:
+            found = describe.problems(error, {name: tree}, context, positions, above=(name,))
+            self._problems.extend(found)
+            client = None
+        self._problems.extend(reader.problems)
+        return client
+
+    def _where(self, path: KeyPath) -> str:
+        return f"{shown(path)} (line {self._lines[str(path[0])]})"
+
+
+def _are_mappings(node: Mapping) -> bool:
+    return bool(node.entries) and all(isinstance(at, Mapping) for _, at in node.entries.values())

@@ -24,6 +24,10 @@ REDIS: Final = r"rediss?://[^\s/?#]+(?:/[0-9]{1,5})?(?:\?[^\s#]*)?"
 KEY_SET: Final = r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?"
 SMALLEST_FILE: Final = 4096
 
+_CLIENT_NAME: Final = re.compile(CLIENT_NAME)
+_KEY_HASH: Final = re.compile(KEY_HASH)
+_RATE: Final = re.compile(RATE)
+_DAY: Final = re.compile(DAY)
 _KEY: Final = "kb_"
 _UNITS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _DAY_S: Final = 86400
@@ -48,7 +52,7 @@ class RateConfig:
 
 def client_name(text: str) -> str:
     """Return the name of a client, which its keys bear."""
-    if re.fullmatch(CLIENT_NAME, text) is None:
+    if _CLIENT_NAME.fullmatch(text) is None:
         raise ValueError(
             "a client's name is 1 to 63 lower-case letters, digits and -, a letter first"
         )
@@ -62,7 +66,7 @@ def key_hash(text: str) -> bytes:
             "is a key, which whoever reads this file could use; run `keybearer keys new NAME` for "
             "another, and write the sha256:… that it prints"
         )
-    if re.fullmatch(KEY_HASH, text) is None:
+    if _KEY_HASH.fullmatch(text) is None:
         raise ValueError("must be sha256: and 64 hex digits, as `keybearer keys new NAME` prints")
     return bytes.fromhex(text.partition(":")[2])
 
@@ -71,7 +75,7 @@ def rate_or_none(text: str) -> RateConfig | None:
     """Return `120/minute` as a rate, or None for `none`."""
     if text == "none":
         return None
-    if re.fullmatch(RATE, text) is None:
+    if _RATE.fullmatch(text) is None:
         raise ValueError("must be a rate such as 10/second, 120/minute, 1000/hour or 5000/day")
     amount, _, unit = text.partition("/")
     return RateConfig(int(amount), _UNITS[unit])
@@ -83,7 +87,7 @@ def end_of_day(text: str) -> float | None:
         return None
     try:
         # The pattern first: `fromisoformat` also reads weeks and days without hyphens.
-        day = date.fromisoformat(text) if re.fullmatch(DAY, text) else None
+        day = date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:
         day = None
     if day is None:
@@ -124,4 +128,3 @@ def size_of_file(text: str) -> int:
     if value < SMALLEST_FILE:
         raise ValueError(f"must be at least {SMALLEST_FILE} bytes, or each line is a file")
     return value
-

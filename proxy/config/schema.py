@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, model_vali
 
 from proxy.config import fields as f
 from proxy.config.addresses import TcpAddress
-from proxy.config.clients import ClientConfig
-from proxy.config.errors import Problem
+from proxy.config.client import ClientConfig
+from proxy.config.errors import Problem, shown
 from proxy.config.keys import Keys, default, none
 from proxy.config.nodes import Positions
 from proxy.config.rules import Methods, Rule
@@ -17,6 +17,8 @@ from proxy.config.scheme import CredentialChoice, NamedCredential, Source
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from proxy.config.errors import Path
 
 
@@ -229,6 +231,11 @@ class Config(Keys):
 
     _positions: Positions | None = PrivateAttr(default=None)
 
+    @property
+    def has_clients(self) -> bool:
+        """Whether clients need a key, a token or a certificate."""
+        return bool(self.clients) or self.clients_file is not None
+
     def problem_at(self, path: Path, message: str) -> Problem:
         """Return a problem found later, at the place of a key path in the file.
 
@@ -239,6 +246,20 @@ class Config(Keys):
         if self._positions is None:
             return Problem("configuration", None, None, path, message)
         return self._positions.problem(path, message)
+
+    def listeners(self) -> Iterator[tuple[Path, Listen]]:
+        """Yield all listeners, the routes' own too, with their key paths."""
+        for index, entry in enumerate(self.listen):
+            yield ("listen", index), entry
+        for name, route in self.routes.items():
+            for index, entry in enumerate(route.listen):
+                yield ("routes", name, "listen", index), entry
+
+    def where(self, path: Path) -> str:
+        """Return a key path in words, with its line and file as far as they are known."""
+        if self._positions is None:
+            return shown(path)
+        return f"{self._positions.where(path)} of {self._positions.name}"
 
     def placed(self, positions: Positions) -> Config:
         """Return this configuration, knowing where it stands in its file."""

@@ -72,7 +72,7 @@ def _type(text: str) -> str:
         return _TYPES.get(name, name)
     if name[0].isdigit():
         return name
-    raise ValueError("has a part that is none of CN, O, OU, L, ST, C, STREET, DC, UID; give its OID")
+    raise ValueError("has a part other than CN, O, OU, L, ST, C, STREET, DC and UID; write its OID")
 
 
 def _value(text: str) -> str:

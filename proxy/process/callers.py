@@ -14,7 +14,7 @@ from proxy.dataplane.policy import Policy, rule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy.config.clients import ClientConfig
+    from proxy.config.client import ClientConfig
     from proxy.dataplane.inject import Injector
 
 

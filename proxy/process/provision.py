@@ -31,7 +31,7 @@ from proxy.upstream.tls import TlsSettings, client_context
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from proxy.config.clients import RateConfig
+    from proxy.config.grants import RateConfig
     from proxy.config.errors import Path as KeyPath, Problem
     from proxy.config.schema import Config, RouteConfig
     from proxy.config.scheme import Scheme, Source
@@ -113,11 +113,13 @@ class _Works:
             # Whoever is added later may have any of them: they must be at hand.
             for name in self.config.credentials:
                 self._credential(name, named_binding(self.config, name))
-        gateway = Gateway(self.config, Callers(self._clients_injector), log)
+        gateway = Gateway(self.config, Callers(self._clients_injector), self._sweep, log)
         try:
             gateway.load()
         except ConfigError as error:
             self.problems.extend(error.problems)
+        except ModuleNotFoundError as error:
+            self._problem(("clients",), f"needs {error.name}: pip install 'keybearer[gateway]'")
         return gateway
 
     def _clients_injector(self, route: str, credential: str) -> Injector:

@@ -92,24 +92,14 @@ def test_a_surrogate_is_hashed_as_well():
     assert len(digest("kb_\udcff")) == 32
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda key: key + "\n",
-        lambda key: " " + key,
-        lambda key: key + "0",
-        lambda key: key[:-1],
-        lambda key: key.upper(),
-        lambda key: key.replace("kb_", "KB_"),
-        lambda key: key.replace("alice", "Alice"),
-        lambda key: key.replace("alice", "älice"),
-        lambda key: key.replace("alice_", "alice-"),
-        lambda key: "",
-    ],
-)
-def test_nothing_near_a_key_is_one(change):
+def test_nothing_near_a_key_is_one():
     """The shape is strict: no blanks around it, no other case."""
-    assert name_of(change(VECTORS["alice"][0])) is None
+    key = VECTORS["alice"][0]
+    near = [key + "\n", " " + key, key + "0", key[:-1], key.upper(), key.lower(), key[3:], ""]
+    near += [key.replace("kb_", "KB_"), key.replace("alice", "Alice"), key.replace("a", "ä")]
+    near += [key.replace("alice_", "alice-"), key.replace("alice", ""), f"{key}_{key}"]
+
+    assert [] == [text for text in near if name_of(text) is not None]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
+from cryptography.x509 import NameOID
 from hypothesis import given, strategies as st
 
 from proxy.config import grants
@@ -130,7 +132,7 @@ def test_an_error_does_not_quote_the_text(read):
 
 def test_a_key_in_the_place_of_its_hash_is_told_what_to_do():
     """Not how a hash looks, but how to come by one."""
-    with pytest.raises(ValueError, match="is a key.*keybearer keys new"):
+    with pytest.raises(ValueError, match=r"is a key.*keybearer keys new"):
         grants.key_hash(KEY)
 
 
@@ -151,25 +153,17 @@ def test_any_text_is_a_subject_or_refused(text):
     assert once == subject(once)
 
 
-VALUES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1).filter(
-    lambda text: text != " "
+TYPES = st.sampled_from(
+    # A country is two letters, and cryptography warns about any other.
+    [oid for name, oid in vars(NameOID).items() if name[0] != "_" and "COUNTRY" not in name]
 )
+VALUES = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=16)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["CN", "O", "OU", "DC"]), VALUES), min_size=1))
+@given(st.lists(st.tuples(TYPES, VALUES), min_size=1))
 def test_a_subject_is_spelled_as_cryptography_does(parts):
     """So that what a listener tells of a certificate is what the file says."""
-    x509 = pytest.importorskip("cryptography.x509")
-    oids = x509.NameOID
-    types = {
-        "CN": oids.COMMON_NAME,
-        "O": oids.ORGANIZATION_NAME,
-        "OU": oids.ORGANIZATIONAL_UNIT_NAME,
-        "DC": oids.DOMAIN_COMPONENT,
-    }
-    attributes = [
-        x509.NameAttribute(types[kind], value, _validate=False) for kind, value in parts
-    ]
+    attributes = [x509.NameAttribute(kind, value, _validate=False) for kind, value in parts]
     text = x509.Name(attributes).rfc4514_string()
 
     assert text == subject(text)
