@@ -10,6 +10,7 @@ import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from proxy.dataplane.errors import BadRequest, ClientKeyRequired
 
@@ -127,7 +128,7 @@ def check_misplaced(fields: bytes, target: str) -> None:
     Raises:
         BadRequest: one of them holds a key.
     """
-    text = target + fields.decode("latin-1")
+    text = (unquote(target, "latin-1") if "%" in target else target) + fields.decode("latin-1")
     if "kb" in text and _MISPLACED.search(text) is not None:
         raise BadRequest(
             "A client key stands where it would be passed on to the upstream. Send it as Bearer "

@@ -110,7 +110,7 @@ class Record:
             f'"client":{self._client()},'
             f'"route":{"null" if route is None else _NAMES[route.name]},'
             f'"method":{_NAMES[head.method]},"path":{_PATHS[_path(head.target)]},'
-            f'"status":{self.status},"error":{_or_null(self.error)},"cause":{_or_null(self.cause)},'
+            f'"status":{self.status},"error":{_or_null(self.error)},"cause":{"null" if self.cause is None else _shown(self.cause)},'
             f'"bytes_in":{size},"bytes_out":{self.bytes_out},'
             f'"ms":{_milliseconds(self._ended_at - self._started_at)},'
             f'"upstream_ms":{self._upstream_ms()},'
@@ -143,9 +143,9 @@ _OUR_FAULT: Final = 500
 _HUNDREDTHS: Final = tuple([f".{each:02d}" for each in range(100)])
 
 
-def _shown(path: str) -> str:
-    # A client's key that somebody has put into a path is no less of a key.
-    return quoted(masked(path) if "kb" in path else path)
+def _shown(text: str) -> str:
+    # A client's key that somebody has put into a path or a host is no less of a key.
+    return quoted(masked(text))
 
 
 _PATHS: Final[Judged[str, str]] = Judged(_shown)

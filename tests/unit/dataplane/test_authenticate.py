@@ -187,6 +187,7 @@ WHOLE = "kb_alice_" + "a" * 49
         (f"User-Agent: x/{WHOLE[:30]}\r\n", "/"),
         ("", f"/{WHOLE}/x"),
         ("", f"/?k={WHOLE.replace('_', '%5F')}"),
+        ("", f"/?k={WHOLE.replace('b', '%62').replace('a', '%61')}"),
     ],
 )
 def test_a_key_is_not_passed_on(fields, target):
