@@ -40,7 +40,7 @@ def config_for(upstream):
     secret = {"env": "TOKEN"}
     schemes = {
         "api": {"bearer": secret},
-        "header": {"header": {"name": "X-Own", "format": "own {secret};v=1", "secret": secret}},
+        "header": {"header": {"name": "X-Own", "format": "own key={secret};v=1", "secret": secret}},
         "query": {"query": {"name": "own_key", "secret": secret}},
         "basic": {"basic": {"username": "me", "password": secret}},
     }
@@ -55,7 +55,7 @@ def config_for(upstream):
 ENVIRON = {"TOKEN": TOKEN}
 SENT = {
     "api": f"Authorization: Bearer {TOKEN}\r\n".encode(),
-    "header": f"X-Own: own {TOKEN};v=1\r\n".encode(),
+    "header": f"X-Own: own key={TOKEN};v=1\r\n".encode(),
     "query": f"own_key={TOKEN} HTTP/1.1\r\n".encode(),
     "basic": b"Authorization: Basic " + b64encode(f"me:{TOKEN}".encode()) + b"\r\n",
 }
@@ -124,9 +124,9 @@ def test_a_dummy_in_authorization_is_no_hindrance(proxy, upstream, slot, dummy):
 
 
 OWN = {
-    "header": ("header", ["-H", f"X-Own: own {KEY};v=1"], ""),
+    "header": ("header", ["-H", f"X-Own: own key={KEY};v=1"], ""),
     "header, bare": ("header", ["-H", f"X-Own: {KEY}"], ""),
-    "header, other case": ("header", ["-H", f"x_OWN: own {KEY};v=1"], ""),
+    "header, other case": ("header", ["-H", f"x_OWN: own key={KEY};v=1"], ""),
     "query": ("query", [], f"?a=1&own_key={KEY}"),
     "query, encoded": ("query", [], f"?own%5Fkey={KEY}"),
     "basic": ("basic", ["-u", f"me:{KEY}"], ""),

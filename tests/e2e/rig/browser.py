@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import pytest
 
@@ -51,7 +51,7 @@ class PageServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    timeout: float | None = 20.0
+    timeout: ClassVar[float | None] = 20.0
 
     @property
     def _pages(self) -> PageServer:

@@ -8,7 +8,7 @@ import subprocess
 import threading
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from tests.e2e.rig.tools import tool
 
@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
     """One connection; git's own program does the work, by CGI (RFC 3875)."""
 
     protocol_version = "HTTP/1.1"
-    timeout: float | None = 20.0
+    timeout: ClassVar[float | None] = 20.0
 
     @property
     def _git(self) -> GitServer:
