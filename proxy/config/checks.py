@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from proxy.config import presets
+from proxy.config import bonds, client_checks, presets
 from proxy.config.addresses import TcpAddress, serves
-from proxy.config.describe import close_to
-from proxy.config.errors import Path
 from proxy.config.scheme import Scheme
 from proxy.config.values import folded
 
@@ -17,32 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from proxy.config.addresses import UnixAddress
-    from proxy.config.schema import Config, Listen, RouteConfig
+    from proxy.config.errors import Path
+    from proxy.config.schema import RouteConfig
+    from proxy.config.scope import Finding, Scope
 
 
-Finding = tuple[Path, str]
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What is checked.
-
-    Attributes:
-        written: as in the file; entries that are not valid by themselves are left out.
-        config: the same, settled.
-        where: a key path in words, with its line.
-        credentials: the names in `credentials:`, invalid entries too.
-        credentials_known: whether that key can be read at all.
-        listeners_known: whether every key at the top is valid.
-    """
-
-    written: Config
-    config: Config
-    where: Callable[[Path], str]
-    credentials: frozenset[str]
-    credentials_known: bool
-    listeners_known: bool
+# Where every route looks for a client's key: what stands there is taken off.
+_KEY_SLOTS: Final = frozenset({"authorization", "proxy-authorization", "access-token", "x-api-key"})
 
 
 def all_of(scope: Scope) -> Iterator[Finding]:
@@ -51,11 +30,15 @@ def all_of(scope: Scope) -> Iterator[Finding]:
         path = ("routes", name)
         yield from _credential(scope, path, scope.written.routes[name])
         yield from _placement(scope, path, route)
+        yield from _kept(scope, path, route)
         yield from _upstream(path, route)
     yield from _same_paths(scope)
     yield from _same_hosts(scope)
     if scope.listeners_known:
         yield from _listeners(scope)
+    yield from client_checks.all_of(scope)
+    if scope.config.audit is not None and scope.config.audit.file == scope.config.clients_file:
+        yield ("audit", "file"), "is the clients_file; give it a file of its own"
 
 
 def _credential(scope: Scope, path: Path, route: RouteConfig) -> Iterator[Finding]:
@@ -67,7 +50,7 @@ def _credential(scope: Scope, path: Path, route: RouteConfig) -> Iterator[Findin
     elif route.token is None and not given:
         yield path, _no_credential(route.preset)
     elif isinstance(route.credential, str):
-        yield from _named(scope, (*path, "credential"), route, route.credential)
+        yield from bonds.named(scope, (*path, "credential"), route, route.credential)
 
 
 def _no_credential(preset: str | None) -> str:
@@ -77,38 +60,26 @@ def _no_credential(preset: str | None) -> str:
     return f"needs a credential; give token: {{env: {variable}}}, or credential: none"
 
 
-def _named(scope: Scope, path: Path, route: RouteConfig, name: str) -> Iterator[Finding]:
-    if name not in scope.credentials:
-        if scope.credentials_known:
-            known = sorted(scope.credentials)
-            there = f"; there are {', '.join(known)}" if known else "; add it under credentials:"
-            yield path, f"no credential of that name{close_to(name, known) or there}"
-        return
-    named = scope.config.credentials.get(name)
-    if named is not None and named.origin != route.upstream:
-        other = scope.where(("credentials", name, "origin"))
-        yield path, f"is bound to another origin than this route's upstream: {other}"
-
-
 def _placement(scope: Scope, path: Path, route: RouteConfig) -> Iterator[Finding]:
     choice = route.credential
     scheme = scope.config.credentials.get(choice) if isinstance(choice, str) else choice
     if not isinstance(scheme, Scheme):
         return
-    injected = [folded(name) for name in scheme.header_names()]
-    if len(set(injected)) < len(injected):
+    if bonds.puts_two_into_one(scheme):
         yield (*path, "credential"), "puts two values into one header; name each header once"
-    for name in route.set_headers:
-        if folded(name) in injected:
-            yield (*path, "set_headers", name), "is the credential's own header; leave it away"
-    parameter = None if scheme.query is None else _folded_query(scheme.query.name)
-    for index, name in enumerate(route.strip.keep):
-        if folded(name) in injected or _folded_query(name) == parameter:
-            yield (*path, "strip", "keep", index), "is where the credential goes; it cannot be kept"
+    for name in bonds.headers_taken(scheme, route):
+        yield (*path, "set_headers", name), "is the credential's own header; leave it away"
+    for index in bonds.kept(scheme, route):
+        yield (*path, "strip", "keep", index), "is where the credential goes; it cannot be kept"
 
 
-def _folded_query(name: str) -> str:
-    return name.lower().replace("-", "_").replace(".", "_")
+def _kept(scope: Scope, path: Path, route: RouteConfig) -> Iterator[Finding]:
+    for index, name in enumerate(route.strip.keep if scope.has_clients else ()):
+        if folded(name) in _KEY_SLOTS:
+            yield (
+                (*path, "strip", "keep", index),
+                "is where a client's key is looked for; it cannot be kept while there are clients",
+            )
 
 
 def _upstream(path: Path, route: RouteConfig) -> Iterator[Finding]:
@@ -159,7 +130,7 @@ def _ties(
 
 
 def _listeners(scope: Scope) -> Iterator[Finding]:
-    entries = list(_all_listeners(scope.config))
+    entries = list(scope.config.listeners())
     places = ((path, entry.address) for path, entry in entries)
     yield from _ties(scope, places, "the same address as", _overlap)
     for path, entry in entries:
@@ -172,14 +143,6 @@ def _listeners(scope: Scope) -> Iterator[Finding]:
             yield ("routes", name), "no entrance reaches it; give it or the file a listen:"
 
 
-def _all_listeners(config: Config) -> Iterator[tuple[Path, Listen]]:
-    for index, entry in enumerate(config.listen):
-        yield ("listen", index), entry
-    for name, route in config.routes.items():
-        for index, entry in enumerate(route.listen):
-            yield ("routes", name, "listen", index), entry
-
-
 def _overlap(one: TcpAddress | UnixAddress, two: TcpAddress | UnixAddress) -> bool:
     if isinstance(one, TcpAddress) and isinstance(two, TcpAddress):
         return one.overlaps(two)
@@ -187,12 +150,13 @@ def _overlap(one: TcpAddress | UnixAddress, two: TcpAddress | UnixAddress) -> bo
 
 
 def _open(scope: Scope, path: Path, address: TcpAddress) -> Iterator[Finding]:
-    if not address.is_loopback and not scope.config.insecure_open:
+    if not (address.is_loopback or scope.config.insecure_open or scope.has_clients):
         yield (
             path,
             (
-                "anybody in the network could use the credentials; listen on 127.0.0.1 or a unix "
-                "socket, or say insecure_open: true if the network itself is private"
+                "anybody in the network could use the credentials; name clients:, listen on "
+                "127.0.0.1 or a unix socket, or say insecure_open: true if the network itself is "
+                "private"
             ),
         )
 

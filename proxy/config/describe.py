@@ -33,13 +33,23 @@ _MAPPINGS: Final = {
     "HeaderScheme": "must be {name: X-Api-Key, secret: SOURCE}",
     "QueryScheme": "must be {name: api_key, secret: SOURCE}",
     "Rule": "must be {paths: [/api/**], action: deny}",
+    "ClientConfig": "must be {key: sha256:…, routes: [NAME]}, as `keybearer keys new NAME` prints",
+    "JwtConfig": "must be {issuer: …, audience: …, jwks_url: …, claims: {NAME: TEXT}}",
+    "CertificateConfig": "must be {subject: CN=…}",
+    "ListenTls": "must be {cert: PATH, key: PATH, client_ca: PATH}",
+    "AuditConfig": "must be {file: PATH}, or none",
     "Listen": "must be an address such as localhost:8484, or {address: …}",
 }
-_LISTS: Final = {"methods": "must be a list such as [GET, HEAD], or any"}
+_LISTS: Final = {
+    "methods": "must be a list such as [GET, HEAD], or any",
+    "routes": 'must be a list of names, or "*" for every route',
+    "key": "must be sha256: and 64 hex digits, or a list of such",
+}
 _MISSING: Final = {
     "upstream": "`upstream` is missing; give it, or a preset",
-    "routes": "`routes` is missing; a file needs at least one route",
+    "routes": '`routes` is missing; name those that the client may use, or "*"',
 }
+_NO_ROUTES: Final = "`routes` is missing; a file needs at least one route"
 _OTHERS: Final = {
     "too_short": "is empty; give it at least one entry",
     "union_tag_not_found": (
@@ -55,13 +65,26 @@ def close_to(word: str, known: tuple[str, ...] | list[str]) -> str:
 
 
 def problems(
-    error: ValidationError, tree: object, context: Context, positions: Positions
+    error: ValidationError,
+    tree: object,
+    context: Context,
+    positions: Positions,
+    *,
+    above: Path = (),
 ) -> Iterator[Problem]:
-    """Yield a problem for each error, but for those below a value already reported."""
+    """Yield a problem for each error, but for those below a value already reported.
+
+    Args:
+        error: what validation raised.
+        tree: the file as plain values.
+        context: what validation was given.
+        positions: where things stand in the file.
+        above: the key path of what was validated, if that is not the whole tree.
+    """
     found = error.errors(include_url=False, include_input=False)
     holders = {detail["loc"][:length] for detail in found for length in range(len(detail["loc"]))}
     for detail in found[:MAX_PROBLEMS]:
-        path = plain_path(detail["loc"])
+        path = (*above, *plain_path(detail["loc"]))
         # Pydantic counts only the valid entries of a list before it says that there are too few.
         is_echo = detail["type"] == "too_short" and detail["loc"] in holders
         if is_echo or _is_broken(tree, path):
@@ -85,6 +108,8 @@ def _sentence(kind: str, path: Path, ctx: dict[str, Any]) -> str:
     if kind == "value_error":
         return str(ctx["error"])
     if kind == "missing":
+        if path == ("routes",):
+            return _NO_ROUTES
         return _MISSING.get(str(key), f"`{key}` is missing")
     if kind in {"model_type", "dict_type"}:
         return _MAPPINGS.get(ctx.get("class_name", ""), "must be keys and values (key: value)")

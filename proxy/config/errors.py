@@ -13,12 +13,14 @@ Path = tuple[str | int, ...]
 # shown only if it is one of our own words.
 _HOLDERS: Final = frozenset(
     {"token", "credential", "access-token", "bearer", "basic", "password", "header", "query"}
-    | {"headers", "secret"}
+    | {"headers", "secret", "key", "jwt", "storage"}
 )
 _WORDS: Final = _HOLDERS | {
     *("env", "file", "value", "required", "command", "oauth2", "ttl", "timeout"),
     *("username", "name", "format", "origin"),
+    *("issuer", "audience", "claims", "jwks_url", "leeway"),
 }
+_CLIENT_KEY: Final = re.compile("kb_.{43}", re.DOTALL)
 _PLAIN_KEY: Final = re.compile(r"[\w./*-]{1,64}")
 
 
@@ -80,6 +82,8 @@ def visible(path: Path) -> Path:
 def may_show(path: Path) -> bool:
     """Whether the last key of a path cannot be a misplaced secret."""
     key = path[-1]
+    if isinstance(key, str) and _CLIENT_KEY.match(key):
+        return False
     if isinstance(key, int) or len(path) == 1:
         return True
     if path[-2] == "value":

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic_core import core_schema
 
-from proxy.config import addresses, values
+from proxy.config import addresses, grants, values
+from proxy.config.subjects import subject
 from proxy.secret import Secret
 from proxy.upstream.origin import Origin
 
@@ -132,8 +133,23 @@ CredentialName = Annotated[str, Reads(values.credential_name)]
 PresetName = Annotated[str | None, Reads(none_or(values.text))]
 EnvName = Annotated[str | None, Reads(values.env_name, matching(values.ENV_NAME))]
 File = Annotated[Path | None, ReadsPath(values.text)]
+GivenFile = Annotated[Path, ReadsPath(values.text)]
 FileOrNone = Annotated[Path | None, ReadsPath(values.text, parse_at=_none_or_path)]
 SecretText = Annotated[Secret | None, Reads(Secret, _ANY_SCALAR)]
+
+ClientName = Annotated[str, Reads(grants.client_name, {"pattern": f"^{grants.CLIENT_NAME}$"})]
+ClientRoute = Annotated[str, Reads(grants.client_route, matching(values.ROUTE_NAME))]
+KeyHash = Annotated[bytes, Reads(grants.key_hash, matching(grants.KEY_HASH))]
+KeySetUrl = Annotated[str, Reads(grants.key_set_url, matching(grants.KEY_SET))]
+Subject = Annotated[str, Reads(subject, matching("[^=]+=.*"))]
+DayOrNone = Annotated[float | None, Reads(grants.end_of_day, matching(grants.DAY, "none"))]
+RateOrNone = Annotated[
+    grants.RateConfig | None, Reads(grants.rate_or_none, matching(grants.RATE, "none"))
+]
+CountStore = Annotated[
+    Literal["memory"] | Secret, Reads(grants.count_store, matching("memory", grants.REDIS))
+]
+FileSize = Annotated[int, Reads(grants.size_of_file, matching(values.SIZE, also=("integer",)))]
 
 HeaderName = Annotated[str, Reads(values.header_name, _HEADER)]
 SettableHeader = Annotated[str, Reads(values.settable_header, _HEADER)]

@@ -97,6 +97,8 @@ def interpolate(text: str, environ: Environ[str, str]) -> str:
     Raises:
         InterpolationError: the variable is not set and has no default, or `${` is not closed.
     """
+    if "$" not in text:
+        return text
 
     def filled(match: re.Match[str]) -> str:
         if match["dollar"]:

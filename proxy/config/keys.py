@@ -21,12 +21,10 @@ class Context:
     Attributes:
         base: the directory that relative paths begin at.
         models: which model read which mapping of the tree, by `id`.
-        declared: the names in `credentials:`, invalid entries too.
     """
 
     base: Path
     models: dict[int, type[Keys]] = field(default_factory=dict)
-    declared: set[str] = field(default_factory=set)
 
 
 def default(text: object) -> Any:

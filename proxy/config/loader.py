@@ -14,6 +14,7 @@ from proxy.config.interpolate import BROKEN, Reader
 from proxy.config.keys import Context
 from proxy.config.nodes import Positions
 from proxy.config.schema import Config
+from proxy.config.scope import Scope
 from proxy.config.settle import settle
 from proxy.config.source import parse
 
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 
 MAX_FILE_SIZE: Final = 4 * 1024 * 1024  # a thousand routes are 200 KiB; /dev/zero never ends
 
-_ENTRIES: Final = frozenset({"routes", "credentials"})  # what is left out one entry at a time
+_ENTRIES: Final = frozenset(
+    {"routes", "credentials", "clients"}
+)  # what is left out one entry at a time
+# Where something is wrong in one of them, a listener is not judged.
+_ABOUT_LISTENING: Final = ("listen", "insecure_open", "allow_hosts", "clients", "clients_file")
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
@@ -89,7 +94,7 @@ def _place(problem: Problem) -> tuple[int, int]:
 
 
 def _is_about_listening(key: str) -> bool:
-    return bool(get_close_matches(key, ("listen", "insecure_open", "allow_hosts")))
+    return bool(get_close_matches(key, _ABOUT_LISTENING))
 
 
 @dataclass(slots=True)
@@ -103,9 +108,10 @@ class _Draft:
     # Rules across keys are checked on what is valid, so that one wrong route does not hide the
     # errors of others; but not against parts that had to be left out.
     left_out: set[str] = field(default_factory=set)
+    declared: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def entries(self, key: str) -> dict[str, Plain]:
-        """Return the entries of `routes` or `credentials` as far as they can be read."""
+        """Return the entries of a mapping at the top as far as they can be read."""
         entries = self.tree.get(key) if isinstance(self.tree, dict) else None
         return entries if isinstance(entries, dict) else {}
 
@@ -126,8 +132,7 @@ class _Draft:
 
     def validated(self) -> Config | None:
         """Return what is valid; None if that is too little to check anything."""
-        declared = self.entries("credentials").keys()
-        self.context.declared.update(declared)
+        self.declared = {key: frozenset(self.entries(key)) for key in _ENTRIES}
         try:
             return Config.model_validate(self.tree, context=self.context)
         except ValidationError as error:
@@ -153,13 +158,15 @@ class _Draft:
     def checked(self, written: Config) -> Config:
         """Complete the routes, and note what breaks a rule across keys."""
         config = settle(written)
-        scope = checks.Scope(
+        scope = Scope(
             written=written,
             config=config,
             where=self.positions.where,
-            credentials=frozenset(self.context.declared),
+            routes=self.declared["routes"],
+            credentials=self.declared["credentials"],
             credentials_known="credentials" not in self.left_out,
             listeners_known=not any(map(_is_about_listening, self.left_out)),
+            has_clients=bool(self.declared["clients"]) or config.clients_file is not None,
         )
         for path, message in checks.all_of(scope):
             self.problems.append(self.positions.problem(path, message))

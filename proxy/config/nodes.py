@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.config.errors import Problem, shown, visible
 
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from proxy.config.errors import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A place in the file; the first line and column are 1."""
 
     line: int

@@ -12,7 +12,8 @@ from proxy.config import fields as f
 from proxy.config.interpolate import Reader
 from proxy.config.keys import Context, Keys, default
 from proxy.config.nodes import Positions
-from proxy.config.schema import Methods, Rule, SetHeaders, Strip
+from proxy.config.rules import Methods, Rule
+from proxy.config.schema import SetHeaders, Strip
 from proxy.config.source import parse
 
 

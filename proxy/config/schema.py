@@ -8,25 +8,39 @@ from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, model_vali
 
 from proxy.config import fields as f
 from proxy.config.addresses import TcpAddress
-from proxy.config.errors import Problem
+from proxy.config.client import ClientConfig
+from proxy.config.errors import Problem, shown
 from proxy.config.keys import Keys, default, none
 from proxy.config.nodes import Positions
+from proxy.config.rules import Methods, Rule
 from proxy.config.scheme import CredentialChoice, NamedCredential, Source
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from proxy.config.errors import Path
+
+
+class ListenTls(Keys):
+    """What a listener shows, and whose certificates it asks for: absolute paths of PEMs.
+
+    `key` is None if it stands in `cert`.
+    """
+
+    cert: f.GivenFile
+    key: f.FileOrNone = default("none")
+    client_ca: f.FileOrNone = default("none")
 
 
 class Listen(Keys):
     """One address to listen on; `mode` and `group` are for unix sockets."""
 
-    later = frozenset({"tls"})
-
     address: f.Address
     mode: f.Mode = none()
     group: f.OptionalText = none()
     reuse_port: f.Switch = default("false")
+    tls: ListenTls | None = none()
 
     @model_validator(mode="after")
     def _fits(self) -> Listen:
@@ -35,6 +49,8 @@ class Listen(Keys):
             raise ValueError("mode and group are for unix sockets; leave them away")
         if not tcp and self.reuse_port:
             raise ValueError("reuse_port is for TCP; leave it away")
+        if not tcp and self.tls is not None:
+            raise ValueError("tls is for TCP; leave it away")
         return self
 
 
@@ -51,27 +67,6 @@ Listeners = Annotated[
 ]
 
 
-def _methods(value: object) -> object:
-    return None if value == "any" else value
-
-
-Methods = Annotated[
-    Annotated[tuple[f.Method, ...], Field(min_length=1)] | None,
-    BeforeValidator(
-        _methods,
-        json_schema_input_type=Literal["any"] | Annotated[list[f.Method], Field(min_length=1)],
-    ),
-]
-
-
-class Rule(Keys):
-    """Paths that are allowed or denied; the first rule that matches decides."""
-
-    methods: Methods = default("any")
-    paths: Annotated[tuple[f.PathPattern, ...], Field(min_length=1)]
-    action: f.Action
-
-
 class Strip(Keys):
     """What else is taken off requests, by name; `keep` opts out."""
 
@@ -81,11 +76,11 @@ class Strip(Keys):
 
 
 class Limits(Keys):
-    """Bytes of a request's body; None for no limit."""
-
-    later = frozenset({"concurrency", "rate"})
+    """Bytes of a request's body, requests at once, and in a time; None for no limit."""
 
     body: f.SizeOrNone = default("none")
+    concurrency: f.CountOrNone = default("none")
+    rate: f.RateOrNone = default("none")
 
 
 class Timeouts(Keys):
@@ -169,14 +164,14 @@ class ClientTimeouts(Keys):
 
 
 class ClientLimits(Keys):
-    """What all clients together, and each of them, may take."""
-
-    later = frozenset({"storage", "on_storage_error"})
+    """What all clients together, and each of them, may take; where it is counted."""
 
     connections: f.Count = default("10000")
     per_peer: f.CountOrNone = default("none")
     head: f.HeadSize = default("64KiB")
     target: f.HeadSize = default("16KiB")
+    storage: f.CountStore = default("memory")
+    on_storage_error: f.Action = default("deny")
 
 
 class Log(Keys):
@@ -184,6 +179,28 @@ class Log(Keys):
 
     level: f.LogLevel = default("info")
     format: f.LogFormat = none()
+
+
+class AuditConfig(Keys):
+    """Where every decision is written: an absolute path, the size that ends a file, how many stay.
+
+    `on_error` says whether requests pass while nothing can be written.
+    """
+
+    file: f.GivenFile
+    max_size: f.FileSize = default("100MiB")
+    keep: f.Count = default("10")
+    on_error: f.Action = default("deny")
+
+
+def _audit(value: object) -> object:
+    return None if value == "none" else value
+
+
+Audit = Annotated[
+    AuditConfig | None,
+    BeforeValidator(_audit, json_schema_input_type=Literal["none"] | AuditConfig),
+]
 
 
 class Cors(Keys):
@@ -195,7 +212,7 @@ class Cors(Keys):
 class Config(Keys):
     """The whole file."""
 
-    later = frozenset({"admin", "audit", "clients", "clients_file"})
+    later = frozenset({"admin"})
 
     listen: Listeners = default("localhost:8484")
     insecure_open: f.Switch = default("false")
@@ -206,10 +223,18 @@ class Config(Keys):
     limits: ClientLimits = default({})
     drain: Drain = default({})
     log: Log = default({})
+    audit: Audit = default("none")
+    clients: dict[f.ClientName, ClientConfig] = default({})
+    clients_file: f.FileOrNone = default("none")
     credentials: dict[f.CredentialName, NamedCredential] = default({})
     routes: Annotated[dict[f.RouteName, RouteConfig], Field(min_length=1)]
 
     _positions: Positions | None = PrivateAttr(default=None)
+
+    @property
+    def has_clients(self) -> bool:
+        """Whether clients need a key, a token or a certificate."""
+        return bool(self.clients) or self.clients_file is not None
 
     def problem_at(self, path: Path, message: str) -> Problem:
         """Return a problem found later, at the place of a key path in the file.
@@ -221,6 +246,20 @@ class Config(Keys):
         if self._positions is None:
             return Problem("configuration", None, None, path, message)
         return self._positions.problem(path, message)
+
+    def listeners(self) -> Iterator[tuple[Path, Listen]]:
+        """Yield all listeners, the routes' own too, with their key paths."""
+        for index, entry in enumerate(self.listen):
+            yield ("listen", index), entry
+        for name, route in self.routes.items():
+            for index, entry in enumerate(route.listen):
+                yield ("routes", name, "listen", index), entry
+
+    def where(self, path: Path) -> str:
+        """Return a key path in words, with its line and file as far as they are known."""
+        if self._positions is None:
+            return shown(path)
+        return f"{self._positions.where(path)} of {self._positions.name}"
 
     def placed(self, positions: Positions) -> Config:
         """Return this configuration, knowing where it stands in its file."""

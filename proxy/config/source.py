@@ -11,13 +11,14 @@ from yaml.events import (
     DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
+    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
 )
 
 from proxy.config.errors import ConfigError, Problem
 from proxy.config.nodes import Mapping, Mark, Scalar, Sequence
+from proxy.config.pieces import CONTROL, UNPRINTABLE
 from proxy.config.syntax import explain
 
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
 
     from proxy.config.nodes import Node
+    from proxy.config.pieces import Pieces
 
 
 MAX_DEPTH: Final = 32  # the deepest key of ours is 9 down; recursion stays far from Python's limit
@@ -36,10 +38,8 @@ MAX_NODES: Final = 100_000  # aliases counted each time: a bomb of 9^9 is small 
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEY_ADVICE: Final = 'a key must be plain text; quote values such as "[::1]:8484", "{…}" or "${…}"'
-# What YAML 1.2 5.1 allows; anything else is a binary file or a stray control character.
-_UNPRINTABLE: Final = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_SECOND: Final = "a second document (---); only one is read"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def parse(text: str, name: str) -> Mapping:
@@ -54,15 +54,16 @@ def parse(text: str, name: str) -> Mapping:
             uses what a configuration does not need (tags, merge keys, cycles).
     """
     text = text.removeprefix("\ufeff")
-    stray = _UNPRINTABLE.search(text)
+    stray = UNPRINTABLE.search(text)
     if stray is not None:
         before = text[: stray.start()]
         mark = Mark(before.count("\n") + 1, stray.start() - before.rfind("\n"))
-        raise _refused(name, mark, "a control character; this is not a text file of UTF-8")
+        raise _refused(name, mark, CONTROL)
     try:
-        root = _Builder(name, yaml.parse(text, Loader=_LOADER)).document()
+        root = _Builder(name, _events(text)).document()
     except yaml.YAMLError as error:
-        line, column, message = explain(error, text.splitlines())
+        lines = text.splitlines()
+        line, column, message = explain(error, lambda n: lines[n] if n < len(lines) else "")
         # `from None`: the parser's own message quotes the file.
         raise _refused(name, Mark(line, column), message) from None
     if root is None or (isinstance(root, Scalar) and root.plain and not root.text):
@@ -72,8 +73,36 @@ def parse(text: str, name: str) -> Mapping:
     return root
 
 
+def entries(pieces: Pieces) -> Iterator[tuple[Scalar, Node]]:
+    """Yield the keys and values at the top of a file that may be large, each as it is read.
+
+    A key that comes again is yielded again.
+
+    Raises:
+        ConfigError: as `parse` does, or what the pieces could not be read for.
+    """
+    builder = _Builder(pieces.name, _events(pieces))
+    # What cannot be read is the end of the file to the parser; what it finds wrong then is not.
+    try:
+        yield from builder.entries()
+    except yaml.YAMLError as error:
+        if pieces.problem is None:
+            line, column, message = explain(error, pieces.line)
+            raise _refused(pieces.name, Mark(line, column), message) from None
+    except ConfigError:
+        if pieces.problem is None:
+            raise
+    if pieces.problem is not None:
+        raise ConfigError(pieces.problem)
+
+
 def _refused(name: str, mark: Mark, message: str) -> ConfigError:
     return ConfigError(Problem(name, mark.line, mark.column, (), message))
+
+
+def _events(stream: str | Pieces) -> Iterator[Event]:
+    # As `yaml.parse`, which asks twice for each.
+    return iter(_LOADER(stream).get_event, None)
 
 
 class _Builder:
@@ -92,52 +121,80 @@ class _Builder:
         for event in self._events:
             if isinstance(event, DocumentStartEvent):
                 documents += 1
-                self._refuse_if(documents > 1, event, "a second document (---); only one is read")
+                if documents > 1:
+                    raise self._refused(event, _SECOND)
                 root = self._node(next(self._events), 0)
         return root
 
+    def entries(self) -> Iterator[tuple[Scalar, Node]]:
+        """Yield the keys and values of the only document's mapping as they are read."""
+        documents = 0
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise self._refused(event, _SECOND)
+                yield from self._top(next(self._events))
+        if not documents:
+            raise ConfigError(Problem(self._name, None, None, (), "is empty; write {} for none"))
+
+    def _top(self, event: Event) -> Iterator[tuple[Scalar, Node]]:
+        plain = isinstance(event, MappingStartEvent) and event.tag is None and event.anchor is None
+        if not plain:
+            raise self._refused(event, "must be keys and values (key: value)")
+        yield from self._pairs(0)
+
     def _node(self, event: Event, depth: int) -> Node:
-        self._refuse_if(depth > MAX_DEPTH, event, "nested too deeply")
+        # Nine in ten are such, and a file of clients has hundreds of thousands.
+        if isinstance(event, ScalarEvent) and event.tag is None and event.anchor is None:
+            return self._scalar(event)
         if isinstance(event, AliasEvent):
             return self._alias(event)
-        tag = getattr(event, "tag", None)
-        self._refuse_if(
-            tag is not None, event, "tags are not read; quote a value that begins with !"
-        )
-        anchor = getattr(event, "anchor", None)
-        if anchor is not None:
-            self._open.add(anchor)
+        assert isinstance(event, NodeEvent)  # noqa: S101 # what is left begins a node
+        if depth > MAX_DEPTH:
+            raise self._refused(event, "nested too deeply")
+        if getattr(event, "tag", None) is not None:
+            raise self._refused(event, "tags are not read; quote a value that begins with !")
+        if event.anchor is None:
+            return self._fresh(event, depth)
+        self._open.add(event.anchor)
         node = self._fresh(event, depth)
-        self._refuse_if(node.size > MAX_NODES, event, "too large once its aliases are filled in")
-        if anchor is not None:
-            self._open.discard(anchor)
-            self._anchors[anchor] = node
+        self._open.discard(event.anchor)
+        self._anchors[event.anchor] = node
         return node
 
     def _fresh(self, event: Event, depth: int) -> Node:
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event)
+        node: Node
         if isinstance(event, MappingStartEvent):
-            return self._mapping(event, depth)
-        if isinstance(event, SequenceStartEvent):
-            return self._sequence(event, depth)
-        assert isinstance(event, ScalarEvent)  # noqa: S101 # the one kind of event that is left
+            node = self._mapping(event, depth)
+        else:
+            node = self._sequence(event, depth)
+        if node.size > MAX_NODES:
+            raise self._refused(event, "too large once its aliases are filled in")
+        return node
+
+    def _scalar(self, event: ScalarEvent) -> Scalar:
         # PyYAML's own parser lets a lone surrogate through as an escape; libyaml does not.
-        self._refuse_if(not _is_text(event.value), event, "holds half of a surrogate pair")
-        return Scalar(_mark(event), event.value, plain=event.style in (None, ""))
+        if not event.value.isascii() and _SURROGATE.search(event.value):
+            raise self._refused(event, "holds half of a surrogate pair")
+        return Scalar(_mark(event), event.value, plain=not event.style)
 
     def _alias(self, event: AliasEvent) -> Node:
         anchor = event.anchor or ""
-        self._refuse_if(anchor in self._open, event, "an alias (*) inside its own anchor (&)")
+        if anchor in self._open:
+            raise self._refused(event, "an alias (*) inside its own anchor (&)")
         node = self._anchors.get(anchor)
         if node is None:
-            message = 'a value that begins with * must be quoted, as in "*.example.org"'
-            raise _refused(self._name, _mark(event), message)
+            raise self._refused(
+                event, 'a value that begins with * must be quoted, as in "*.example.org"'
+            )
         return node
 
     def _mapping(self, start: MappingStartEvent, depth: int) -> Mapping:
         node = Mapping(_mark(start))
-        while not isinstance(event := next(self._events), MappingEndEvent):
-            key = self._key(event)
-            value = self._node(next(self._events), depth + 1)
+        for key, value in self._pairs(depth):
             if key.text in node.entries:
                 node.duplicates.append((key.text, key.mark))
             else:
@@ -145,16 +202,20 @@ class _Builder:
             node.size += value.size + 1
         return node
 
+    def _pairs(self, depth: int) -> Iterator[tuple[Scalar, Node]]:
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            yield self._key(event), self._node(next(self._events), depth + 1)
+
     def _key(self, event: Event) -> Scalar:
-        plain_text = isinstance(event, ScalarEvent) and event.tag is None
-        self._refuse_if(not plain_text, event, _KEY_ADVICE)
+        if not isinstance(event, ScalarEvent) or event.tag is not None:
+            raise self._refused(event, _KEY_ADVICE)
         key = self._node(event, 0)
         assert isinstance(key, Scalar)  # noqa: S101 # for mypy; the event was a scalar
-        merge = key.plain and key.text == "<<"
-        self._refuse_if(merge, event, "merge keys (<<) are not read; write the keys out")
+        if key.plain and key.text == "<<":
+            raise self._refused(event, "merge keys (<<) are not read; write the keys out")
         return key
 
-    def _sequence(self, start: SequenceStartEvent, depth: int) -> Sequence:
+    def _sequence(self, start: Event, depth: int) -> Sequence:
         node = Sequence(_mark(start))
         while not isinstance(event := next(self._events), SequenceEndEvent):
             item = self._node(event, depth + 1)
@@ -162,16 +223,11 @@ class _Builder:
             node.size += item.size
         return node
 
-    def _refuse_if(self, wrong: bool, event: Event, message: str) -> None:  # noqa: FBT001 # a condition, not a switch
-        if wrong:
-            raise _refused(self._name, _mark(event), message)
+    def _refused(self, event: Event, message: str) -> ConfigError:
+        return _refused(self._name, _mark(event), message)
 
 
 def _mark(event: Event) -> Mark:
     mark = event.start_mark
     assert mark is not None  # noqa: S101 # for mypy; parsers always give one
     return Mark(mark.line + 1, mark.column + 1)
-
-
-def _is_text(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)

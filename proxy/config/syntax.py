@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import yaml
 
 
@@ -30,17 +32,17 @@ _KNOWN: Final = (
 _IPV6: Final = re.compile(r"\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(\]|%)")
 
 
-def explain(error: yaml.YAMLError, lines: list[str]) -> tuple[int, int, str]:
+def explain(error: yaml.YAMLError, line_at: Callable[[int], str]) -> tuple[int, int, str]:
     """Return line, column (both from 1) and a sentence for a YAML syntax error.
 
     Args:
         error: what the parser raised; its text may quote the file and is never passed on.
-        lines: the file's lines.
+        line_at: a line of the file by its number from 0; empty if it is not known.
     """
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return 1, 1, "not valid YAML"
-    line = lines[mark.line] if mark.line < len(lines) else ""
+    line = line_at(mark.line)
     words = f"{getattr(error, 'context', '')} {getattr(error, 'problem', '')}"
     cue = _cue(line, mark.column, words)
     sentence = next((said for word, said in _KNOWN if word in cue), None)

@@ -14,7 +14,7 @@ import pytest
 from multidict import CIMultiDict
 
 from proxy.cli.main import commands
-from proxy.config import schema
+from proxy.config import rules, schema
 from proxy.config.loader import loads
 from proxy.config.presets import names as preset_names
 from proxy.config.scheme import SCHEMES, SOURCES
@@ -55,7 +55,7 @@ NESTED: dict[str, type[Keys]] = {
     "cors": schema.Cors,
     "drain": schema.Drain,
     "log": schema.Log,
-    "rules": schema.Rule,
+    "rules": rules.Rule,
     "strip": schema.Strip,
     "limits": schema.Limits,
     "timeouts": schema.Timeouts,

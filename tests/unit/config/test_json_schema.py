@@ -49,9 +49,10 @@ def uncommented(text):
 
 
 @pytest.mark.parametrize("change", [str, uncommented])
-def test_the_example_passes(change):
+@pytest.mark.parametrize("name", ["config.example.yaml", "config.gateway.yaml"])
+def test_the_example_passes(name, change):
     """As it stands, and with everything that is commented out in it."""
-    text = (ROOT / "config.example.yaml").read_text("utf-8")
+    text = (ROOT / name).read_text("utf-8")
 
     assert [] == complaints(change(text))
 
@@ -72,6 +73,9 @@ def test_uncommenting_reaches_the_keys():
     assert "\n    tls: {ca: none" in text
 
 
+HASH = f"sha256:{'0' * 64}"
+JWT = "{issuer: a, audience: b, claims: {c: d}, jwks_url: 'https://x.org/a', leeway: 1m}"
+ROUTE = "routes: {a: {preset: x, token: {env: N}}}"
 GOOD = [
     "routes: {a: {preset: microreact, token: {env: N}}}",
     "routes: {a: {upstream: 'http://x', credential: none, path: false, forwarded: off}}",
@@ -80,6 +84,13 @@ GOOD = [
     "listen: {address: 'unix:x', mode: 0600}\nroutes: {a: {preset: x, token: {file: f}}}",
     "listen: [localhost:1, {address: 'unix:x'}]\nroutes: {a: {preset: x, token: {file: f}}}",
     "routes: {a: {preset: x, token: {env: N}, limits: {body: 1024}, timeouts: {idle: none}}}",
+    f"clients: {{a: {{key: [{HASH}], routes: '*'}}}}\n{ROUTE}",
+    f"clients: {{a: {{key: {HASH}, routes: [a], credentials: {{a: b}}, expires: none}}}}\n{ROUTE}",
+    f"clients: {{a: {{certificate: {{subject: CN=a}}, routes: [a], rate: 1/day}}}}\n{ROUTE}",
+    f"clients: {{a: {{jwt: {JWT}, routes: [a], expires: 2027-06-30}}}}\n{ROUTE}",
+    f"audit: none\nclients_file: none\nlimits: {{storage: '${{R}}'}}\n{ROUTE}",
+    f"audit: {{file: a, max_size: 4096, keep: 1}}\nlimits: {{storage: redis://x/0}}\n{ROUTE}",
+    f"listen: {{address: '0.0.0.0:1', tls: {{cert: a, key: none, client_ca: b}}}}\n{ROUTE}",
     "cors: {allow_origins: ['http://[::1]:80', '${X}']}\nroutes: {a: {preset: x, token: {env: N}}}",
 ]
 
@@ -118,6 +129,17 @@ BAD = [
         "cors: {allow_origins: [x.org]}\nroutes: {a: {preset: x, token: {env: N}}}",
         f"{ALLOWED}[0]",
     ),
+    (f"clients: {{A: {{key: {HASH}, routes: [a]}}}}\n{ROUTE}", "$.clients"),
+    (f"clients: {{a: {{routes: [a]}}}}\n{ROUTE}", "$.clients.a"),
+    (f"clients: {{a: {{key: {HASH}}}}}\n{ROUTE}", "$.clients.a"),
+    (f"clients: {{a: {{key: kb_a_x, routes: [a]}}}}\n{ROUTE}", "$.clients.a.key"),
+    (f"clients: {{a: {{key: {HASH}, routes: a}}}}\n{ROUTE}", "$.clients.a.routes"),
+    (f"clients: {{a: {{key: {HASH}, routes: [a], rate: 1/s}}}}\n{ROUTE}", "$.clients.a.rate"),
+    (f"clients: {{a: {{key: {HASH}, routes: [a], rat: 1/s}}}}\n{ROUTE}", "$.clients.a"),
+    (f"clients: {{a: {{jwt: {{issuer: a}}, routes: [a]}}}}\n{ROUTE}", "$.clients.a.jwt"),
+    (f"audit: {{max_size: 1MiB}}\n{ROUTE}", "$.audit"),
+    (f"limits: {{storage: disk}}\n{ROUTE}", "$.limits.storage"),
+    (f"listen: {{address: '0.0.0.0:1', tls: {{key: a}}}}\n{ROUTE}", "$.listen"),
     ("admin: off\nroutes: {a: {preset: x, token: {env: N}}}", "$"),
 ]
 

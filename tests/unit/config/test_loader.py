@@ -10,15 +10,20 @@ import pytest
 
 from proxy.config import presets
 from proxy.config.addresses import TcpAddress, UnixAddress
+from proxy.config.client_checks import warnings
+from proxy.config.clients import CertificateConfig, ClientConfig, JwtConfig, RateConfig
 from proxy.config.errors import ConfigError
 from proxy.config.loader import MAX_FILE_SIZE, load
+from proxy.config.rules import Rule
 from proxy.config.schema import (
+    AuditConfig,
+    ClientLimits,
     Config,
     Drain,
     Limits,
     Listen,
+    ListenTls,
     RouteConfig,
-    Rule,
     Strip,
     Timeouts,
     Tls,
@@ -344,10 +349,92 @@ def test_the_example_is_valid():
 def test_the_example_shows_every_key():
     """A key that the schema has is in the example, if only in a comment."""
     text = (ROOT / "config.example.yaml").read_text("utf-8")
-    models: list[type[Keys]] = [Config, RouteConfig, NamedCredential, Source, Listen]
-    models += [Rule, Strip, Limits, Timeouts, Tls, Drain, HeaderScheme, QueryScheme]
+    models: list[type[Keys]] = [Config, RouteConfig, NamedCredential, Source, Listen, ListenTls]
+    models += [Rule, Strip, Limits, Timeouts, Tls, Drain, HeaderScheme, QueryScheme, AuditConfig]
+    models += [ClientLimits]
 
     assert [] == [key for model in models for key in model.key_names() if f"{key}:" not in text]
+
+
+def test_the_example_of_a_gateway_is_valid():
+    """`config.gateway.yaml` loads as it stands; nothing in it is to be warned about."""
+    config = load(ROOT / "config.gateway.yaml", {})
+    ways = [
+        (bool(client.key), client.jwt is not None, client.certificate is not None)
+        for client in config.clients.values()
+    ]
+
+    assert {(True, False, False), (False, True, False), (False, False, True)} == set(ways)
+    assert [] == warnings(config.clients, now=0.0)
+
+
+def test_the_example_of_a_gateway_shows_every_key():
+    """Of what a gateway needs."""
+    text = (ROOT / "config.gateway.yaml").read_text("utf-8")
+    models: list[type[Keys]] = [ClientConfig, JwtConfig, CertificateConfig, ListenTls, AuditConfig]
+    models += [Limits]
+    more = ["clients", "clients_file", "storage", "on_storage_error"]
+    keys = [*(key for model in models for key in model.key_names()), *more]
+
+    assert [] == [key for key in keys if f"{key}:" not in text]
+
+
+def test_what_a_gateway_needs_is_read(read):
+    """Listeners with TLS, limits, the audit file: paths lie beside the file."""
+    config = read(
+        """
+listen: {address: "0.0.0.0:1", tls: {cert: c.pem, key: /k.pem, client_ca: ca.pem}}
+limits: {storage: "redis://:${PASSWORD}@r:6379/1", on_storage_error: allow}
+audit: {file: a.jsonl, max_size: 1MiB, keep: 3, on_error: allow}
+clients_file: clients.yaml
+routes:
+  a:
+    upstream: https://x.org
+    credential: none
+    listen: {address: "127.0.0.1:2", tls: {cert: c.pem}}
+    limits: {rate: 5/second, concurrency: 3}
+""",
+        PASSWORD="p",
+    )
+    tls, own = config.listen[0].tls, config.routes["a"].listen[0].tls
+    limits = config.routes["a"].limits
+
+    assert tls is not None
+    assert own is not None
+    assert config.audit is not None
+    assert ([Path(f"/base/{name}") for name in ("c.pem", "ca.pem")], Path("/k.pem")) == (
+        [tls.cert, tls.client_ca],
+        tls.key,
+    )
+    assert (None, None) == (own.key, own.client_ca)
+    assert (Secret("redis://:p@r:6379/1"), "allow") == (
+        config.limits.storage,
+        config.limits.on_storage_error,
+    )
+    assert (Path("/base/a.jsonl"), 1024**2, 3, "allow") == (
+        config.audit.file,
+        config.audit.max_size,
+        config.audit.keep,
+        config.audit.on_error,
+    )
+    assert Path("/base/clients.yaml") == config.clients_file
+    assert (RateConfig(5, 1), 3) == (limits.rate, limits.concurrency)
+    assert ":p@" not in repr(config)
+
+
+def test_a_gateway_is_not_asked_for(read):
+    """Without its keys nobody is asked who they are, and nothing is counted or kept."""
+    config = read(TWO_LINES)
+    limits = config.routes["microreact"].limits
+
+    assert ({}, None, None, "memory", "deny") == (
+        config.clients,
+        config.clients_file,
+        config.audit,
+        config.limits.storage,
+        config.limits.on_storage_error,
+    )
+    assert (None, None, None) == (limits.rate, limits.concurrency, config.listen[0].tls)
 
 
 CONTENTS = {

@@ -74,6 +74,65 @@ def test_no_error_shows_the_canary(keys):
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+KEY = f"kb_alice_{'hunter2Canary' * 4}"[:58]
+KEPT = "routes: {{a: {{upstream: 'https://x.org', credential: none}}}}\n{0}"
+MISPLACED = [
+    "clients: {{alice: {{key: {0}, routes: [a]}}}}",
+    "clients: {{alice: {{key: [{0}, 'Bearer {0}'], routes: [a]}}}}",
+    "clients: {{alice: {{key: {{{0}: x}}, routes: [a]}}}}",
+    "clients: {{alice: {{key: {{{0}}}, routes: [a]}}}}",
+    "clients: {{alice: {{{0}: x, routes: [a]}}}}",
+    "clients: {{alice: {{{0}, {0}}}}}",
+    "clients: {{alice: {0}}}",
+    "clients: {{{0}: {{routes: [a]}}}}",
+    "clients: {{{0}: x, {0}: x}}",
+    "clients: [{0}]",
+    "clients: {0}",
+    "{0}: x",
+    "clients: {{alice: {{key: sha256:{0}, routes: [{0}], rate: {0}, expires: {0}}}}}",
+    "clients: {{alice: {{certificate: {{subject: {0}}}, routes: [a]}}}}",
+    "clients: {{alice: {{certificate: {{{0}: x}}, routes: [a]}}}}",
+    "clients: {{alice: {{jwt: {0}, routes: [a]}}}}",
+    "clients: {{alice: {{jwt: {{{0}: x}}, routes: [a]}}}}",
+    "clients: {{alice: {{jwt: {{jwks_url: 'https://{0}@x.org'}}, routes: [a]}}}}",
+    "clients: {{alice: {{certificate: {{subject: CN=a}}, routes: [a], credentials: {{a: {0}}}}}}}",
+    "clients: {{alice: {{certificate: {{subject: CN=a}}, routes: [a], credentials: {{{0}: a}}}}}}",
+    "clients_file: {{{0}: x}}",
+    "limits: {{storage: 'redis://:{0}@x/y'}}",
+    "limits: {{storage: {{'redis://:{0}@x': x}}}}",
+    "limits: {{storage: ['{0}']}}",
+    "limits: {{storage: '{0}'}}",
+]
+
+
+@pytest.mark.parametrize("keys", MISPLACED)
+def test_no_error_shows_a_clients_key(keys):
+    """Nor a part of it, wherever it was put."""
+    text = KEPT.format(keys.format(KEY))
+    assert KEY in text
+
+    with pytest.raises(ConfigError) as caught:
+        loads(text, name="f", base=Path("/"), environ={})
+
+    told = f"{caught.value} {caught.value!r} {caught.value.problems!r}"
+    assert "hunter2" not in told
+    assert "Canary" not in told
+
+
+def test_a_clients_keys_and_the_redis_are_in_no_repr():
+    """Hashes neither: they are nobody's business."""
+    text = KEPT.format(
+        f"clients: {{alice: {{key: 'sha256:{'ab' * 32}', routes: [a]}}}}\n"
+        f"limits: {{storage: 'redis://:{CANARY}@x/0'}}"
+    )
+    config = loads(text, name="f", base=Path("/"), environ={})
+    told = f"{config} {config!r} {config.clients} {config.limits}"
+
+    assert CANARY not in told
+    assert repr(config.clients["alice"].key) not in told
+    assert "alice" in told
+
+
 def test_an_error_shows_what_is_no_secret():
     """The positive control: an ordinary unknown key is named."""
     text = ROUTE.format(f"credential: none, {CANARY}: x")

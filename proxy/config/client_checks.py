@@ -1,0 +1,151 @@
+"""Rules across clients: what they name exists, and no two of them can be taken for each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from proxy.config import bonds
+from proxy.config.describe import close_to
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from proxy.config.client import ClientConfig, JwtConfig
+    from proxy.config.errors import Path
+    from proxy.config.scope import Finding, Scope
+
+    Words = Callable[[Path], str]
+
+
+_NAMED: Final = 10  # of thousands of clients that may have expired
+
+
+def all_of(scope: Scope) -> Iterator[Finding]:
+    """Yield every rule that the clients of the main file break, with the key path to tell it at."""
+    checks = ClientChecks(scope)
+    for name, client in scope.config.clients.items():
+        yield from checks.of(("clients", name), client, scope.where)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientChecks:
+    """Checks one client after the other, for there may be thousands.
+
+    Attributes:
+        scope: what their names are looked up in.
+        seen: what tells earlier clients apart: where it is written, and who puts that into words.
+        issuers: the same for where earlier clients' issuers have their keys.
+    """
+
+    scope: Scope
+    seen: dict[object, tuple[Path, Words]] = field(default_factory=dict)
+    issuers: dict[str, tuple[str, Path, Words]] = field(default_factory=dict)
+
+    def know(self, clients: Mapping[str, ClientConfig]) -> None:
+        """Take the clients of the main file, which are valid, as earlier ones."""
+        for name, client in clients.items():
+            list(self.of(("clients", name), client, self.scope.where))
+
+    def of(self, path: Path, client: ClientConfig, where: Words) -> Iterator[Finding]:
+        """Yield every rule that a client breaks.
+
+        Args:
+            path: the client's key path.
+            client: valid by itself.
+            where: a key path in words, for clients that come later.
+        """
+        for index, name in enumerate(client.routes or ()):
+            if name not in self.scope.routes:
+                yield (*path, "routes", index), self._no_route(name)
+        for route, name in client.credentials.items():
+            yield from self._credential((*path, "credentials", route), client, route, name)
+        if client.certificate is not None and not self._asks_for_certificates():
+            yield (
+                (*path, "certificate"),
+                "no listener asks for certificates; give one tls: {cert, key, client_ca}",
+            )
+        yield from self._told_apart(path, client, where)
+        if client.jwt is not None:
+            yield from self._one_key_set(path, client.jwt, where)
+
+    def _no_route(self, name: str) -> str:
+        known = sorted(self.scope.routes)
+        similar = close_to(name, known)
+        return f"no route of that name{similar or '; there are ' + ', '.join(known)}"
+
+    def _credential(
+        self, path: Path, client: ClientConfig, route: str, name: str
+    ) -> Iterator[Finding]:
+        if route not in self.scope.routes:
+            yield path, self._no_route(route)
+            return
+        if client.routes is not None and route not in client.routes:
+            yield (
+                path,
+                "is for a route that is not in the client's routes; add it there",
+            )
+        made = self.scope.config.routes.get(route)
+        if made is None:
+            return  # not valid, which is told already
+        yield from bonds.named(self.scope, path, made, name)
+        scheme = self.scope.config.credentials.get(name)
+        if scheme is None:
+            return
+        taken = bonds.headers_taken(scheme, made)
+        if taken or bonds.kept(scheme, made):
+            key = "set_headers" if taken else "strip.keep"
+            yield path, f"goes where the route's {key} has something else; choose another"
+
+    def _asks_for_certificates(self) -> bool:
+        if not self.scope.listeners_known or self.scope.routes != set(self.scope.config.routes):
+            return True  # the listener may be where something is wrong
+        listeners = (listen for _, listen in self.scope.config.listeners())
+        return any(each.tls is not None and each.tls.client_ca is not None for each in listeners)
+
+    def _told_apart(self, path: Path, client: ClientConfig, where: Words) -> Iterator[Finding]:
+        for below, mark in _marks(client):
+            at = (*path, *below)
+            other, words = self.seen.setdefault(mark, (at, where))
+            if other != at:
+                yield at, f"the same as {words(other)}; change one of them"
+
+    def _one_key_set(self, path: Path, jwt: JwtConfig, where: Words) -> Iterator[Finding]:
+        at = (*path, "jwt", "jwks_url")
+        url, other, words = self.issuers.setdefault(jwt.issuer, (jwt.jwks_url, at, where))
+        if url != jwt.jwks_url:
+            yield at, f"is another than {words(other)}, of the same issuer; an issuer has one"
+
+
+def _marks(client: ClientConfig) -> Iterator[tuple[Path, object]]:
+    """Yield what tells a client apart from others, with its key path below the client."""
+    for index, digest in enumerate(client.key):
+        yield ("key", index), digest
+    if client.jwt is not None:
+        jwt = client.jwt
+        yield ("jwt",), (jwt.issuer, jwt.audience, frozenset(jwt.claims.items()))
+    if client.certificate is not None:
+        yield ("certificate",), client.certificate.subject
+
+
+def warnings(clients: Mapping[str, ClientConfig], *, now: float) -> list[str]:
+    """Return what is to be said about clients that are valid.
+
+    Args:
+        clients: of the configuration, and of the file of clients.
+        now: in seconds since 1970.
+    """
+    open_to_all = [
+        f"clients.{name}.jwt names no claims: every token of its issuer for its audience comes in"
+        for name, client in clients.items()
+        if client.jwt is not None and not client.jwt.claims
+    ]
+    expired = [
+        name
+        for name, client in clients.items()
+        if client.expires is not None and client.expires <= now
+    ]
+    more = f" and {len(expired) - _NAMED} more" if len(expired) > _NAMED else ""
+    told = f"clients that have expired: {', '.join(expired[:_NAMED])}{more}"
+    return [*open_to_all, told] if expired else open_to_all
