@@ -37,7 +37,6 @@ REFUSALS = {
     errors.UnsupportedCoding: (501, "unsupported-coding", "http_request_error"),
     errors.BadVersion: (505, "bad-version", "http_request_error"),
     errors.CredentialUnavailable: (503, "credential-unavailable", "proxy_internal_response"),
-    errors.AuditUnavailable: (503, "audit-unavailable", "proxy_internal_response"),
     errors.InternalFault: (500, "internal", "proxy_internal_error"),
 }
 
