@@ -9,23 +9,20 @@ from typing import Final
 MASK: Final = "kb_***"
 
 # A key is `kb_`, a name, `_` and base62, and whoever puts it into a path may have escaped any of
-# it, once or again (RFC 3986 2.4). Case is folded: something on the way may have folded it.
-_ESCAPE: Final = "%(?:25)*"
+# it, once or again (RFC 3986 2.4). Case is folded: something on the way may have folded it. No two
+# parts begin alike, so nothing is ever tried again: `*+` and `}+` keep a long path from being slow.
+_ESCAPE: Final = "%(?:25)*+"
+_LETTER: Final = "[46][1-9a-f]|[57][0-9a]"
 _UNDERSCORE: Final = f"(?:_|{_ESCAPE}5f)"
-_HYPHEN: Final = f"(?:-|{_ESCAPE}2d)"
-_LETTER: Final = f"(?:[a-z]|{_ESCAPE}(?:[46][1-9a-f]|[57][0-9a]))"
-_BASE62: Final = f"(?:[0-9]|{_ESCAPE}3[0-9]|{_LETTER})"
-
-_LONGEST_NAME: Final = 63
-_SHOWN: Final = 7
-"""Characters of a key that say nothing of it."""
+_BASE62: Final = f"(?:[0-9a-z]|{_ESCAPE}(?:{_LETTER}|3[0-9]))"
+_NAME: Final = (
+    f"(?:[a-z]|{_ESCAPE}(?:{_LETTER}))(?:[0-9a-z-]|{_ESCAPE}(?:{_LETTER}|3[0-9]|2d)){{0,62}}+"
+)
 
 _KEY: Final = re.compile(
-    f"(?:k|{_ESCAPE}[46]b)(?:b|{_ESCAPE}[46]2){_UNDERSCORE}"
-    f"{_LETTER}(?:{_BASE62}|{_HYPHEN}){{0,{_LONGEST_NAME - 1}}}{_UNDERSCORE}"
-    f"{_BASE62}{{{_SHOWN + 1}}}"
+    f"(?:k|{_ESCAPE}[46]b)(?:b|{_ESCAPE}[46]2){_UNDERSCORE}{_NAME}{_UNDERSCORE}{_BASE62}{{8}}+"
     # To the end of the word: what looks like the key may be the name of the real one behind it.
-    f"(?:{_BASE62}|{_HYPHEN}|{_UNDERSCORE})*",
+    f"(?:[0-9a-z_-]|{_ESCAPE}(?:{_LETTER}|3[0-9]|2d|5f))*+",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -323,6 +324,51 @@ class TestHalfLine:
         audit.line(b"after")
 
         assert ["before", "after"] == stage.lines()
+
+
+class TestPartialWrite:
+    """A disk that is full in the middle of a line."""
+
+    @pytest.fixture
+    def room(self, monkeypatch):
+        """Let so many bytes be written, in a list to be changed."""
+
+        def write(descriptor, data):
+            done = real(descriptor, data[: room[0]]) if room[0] else 0
+            if not done:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            room[0] -= done
+            return done
+
+        real, room = os.write, [1 << 30]
+        monkeypatch.setattr(os, "write", write)
+        return room
+
+    def test_whole_lines_stay_and_the_half_one_is_cut_away(self, stage, room):
+        """It is written again with the rest."""
+        audit = stage.audit()
+        audit.line(b"before")
+        audit._waiting += [b"first", b"second", b"third"]
+        room[0] = 8
+        audit.flush()
+        assert ["before", "first"] == stage.lines()
+        room[0] = 1 << 30
+        audit.flush()
+
+        assert ["before", "first", "second", "third"] == stage.lines()
+
+    def test_a_half_line_that_cannot_be_cut_away_is_ended(self, stage, room, monkeypatch):
+        """So that the lines behind it can be read (`chattr +a` forbids to cut)."""
+        audit = stage.audit()
+        audit.line(b"before")
+        room[0] = 3
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "ftruncate", lambda *_: os.truncate("/", 0))
+            audit.line(b'{"ts":"now"}')
+            room[0] = 1 << 30
+            audit.flush()
+
+        assert ["before", '{"t', '{"ts":"now"}'] == stage.lines()
 
 
 class TestClose:

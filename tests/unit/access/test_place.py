@@ -8,6 +8,7 @@ import stat
 
 import pytest
 
+from proxy.access import place
 from proxy.access.audit import AuditError
 
 
@@ -84,6 +85,18 @@ def test_a_link_of_another_user_is_not_followed(stage, monkeypatch):
         os.lchown(stage.path, STRANGER, STRANGER)
 
     with pytest.raises(AuditError, match="A symbolic link of another user"):
+        stage.audit()
+
+    assert not target.exists()
+
+
+def test_a_link_that_is_put_there_meanwhile_is_not_followed(stage, monkeypatch):
+    """Between looking and opening."""
+    target = stage.path.with_name("target")
+    stage.path.symlink_to(target)
+    monkeypatch.setattr(place, "_followed", lambda path: path)
+
+    with pytest.raises(AuditError, match="Too many levels of symbolic links"):
         stage.audit()
 
     assert not target.exists()
