@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from proxy.config import bonds
@@ -24,61 +23,59 @@ _NAMED: Final = 10  # of thousands of clients that may have expired
 
 def all_of(scope: Scope) -> Iterator[Finding]:
     """Yield every rule that the clients of the main file break, with the key path to tell it at."""
-    checks = ClientChecks(scope)
+    checks = ClientChecks(scope, scope.where)
     for name, client in scope.config.clients.items():
-        yield from checks.of(("clients", name), client, scope.where)
+        yield from checks.of(("clients", name), client)
 
 
-@dataclass(frozen=True, slots=True)
 class ClientChecks:
     """Checks one client after the other, for there may be thousands.
 
-    Attributes:
+    Args:
         scope: what their names are looked up in.
-        seen: what tells earlier clients apart: where it is written, and who puts that into words.
-        issuers: the same for where earlier clients' issuers have their keys.
+        where: a key path of a client in words.
+        before: what checked the clients of the main file, if these are of another.
     """
 
-    scope: Scope
-    seen: dict[object, tuple[Path, Words]] = field(default_factory=dict)
-    issuers: dict[str, tuple[str, Path, Words]] = field(default_factory=dict)
+    def __init__(self, scope: Scope, where: Words, before: ClientChecks | None = None) -> None:
+        self._scope = scope
+        self.where = where
+        self._before = before
+        self._certificates = _may_ask_for_certificates(scope)
+        # What tells earlier clients apart, and where it is written.
+        self.seen: dict[object, Path] = {}
+        self.key_sets: dict[str, str] = {} if before is None else dict(before.key_sets)
 
-    def know(self, clients: Mapping[str, ClientConfig]) -> None:
-        """Take the clients of the main file, which are valid, as earlier ones."""
-        for name, client in clients.items():
-            list(self.of(("clients", name), client, self.scope.where))
-
-    def of(self, path: Path, client: ClientConfig, where: Words) -> Iterator[Finding]:
+    def of(self, path: Path, client: ClientConfig) -> Iterator[Finding]:
         """Yield every rule that a client breaks.
 
         Args:
             path: the client's key path.
             client: valid by itself.
-            where: a key path in words, for clients that come later.
         """
         for index, name in enumerate(client.routes or ()):
-            if name not in self.scope.routes:
+            if name not in self._scope.routes:
                 yield (*path, "routes", index), self._no_route(name)
         for route, name in client.credentials.items():
             yield from self._credential((*path, "credentials", route), client, route, name)
-        if client.certificate is not None and not self._asks_for_certificates():
+        if client.certificate is not None and not self._certificates:
             yield (
                 (*path, "certificate"),
                 "no listener asks for certificates; give one tls: {cert, key, client_ca}",
             )
-        yield from self._told_apart(path, client, where)
+        yield from self._told_apart(path, client)
         if client.jwt is not None:
-            yield from self._one_key_set(path, client.jwt, where)
+            yield from self._one_key_set(path, client.jwt)
 
     def _no_route(self, name: str) -> str:
-        known = sorted(self.scope.routes)
+        known = sorted(self._scope.routes)
         similar = close_to(name, known)
         return f"no route of that name{similar or '; there are ' + ', '.join(known)}"
 
     def _credential(
         self, path: Path, client: ClientConfig, route: str, name: str
     ) -> Iterator[Finding]:
-        if route not in self.scope.routes:
+        if route not in self._scope.routes:
             yield path, self._no_route(route)
             return
         if client.routes is not None and route not in client.routes:
@@ -86,11 +83,11 @@ class ClientChecks:
                 path,
                 "is for a route that is not in the client's routes; add it there",
             )
-        made = self.scope.config.routes.get(route)
+        made = self._scope.config.routes.get(route)
         if made is None:
             return  # not valid, which is told already
-        yield from bonds.named(self.scope, path, made, name)
-        scheme = self.scope.config.credentials.get(name)
+        yield from bonds.named(self._scope, path, made, name)
+        scheme = self._scope.config.credentials.get(name)
         if scheme is None:
             return
         taken = bonds.headers_taken(scheme, made)
@@ -98,24 +95,33 @@ class ClientChecks:
             key = "set_headers" if taken else "strip.keep"
             yield path, f"goes where the route's {key} has something else; choose another"
 
-    def _asks_for_certificates(self) -> bool:
-        if not self.scope.listeners_known or self.scope.routes != set(self.scope.config.routes):
-            return True  # the listener may be where something is wrong
-        listeners = (listen for _, listen in self.scope.config.listeners())
-        return any(each.tls is not None and each.tls.client_ca is not None for each in listeners)
-
-    def _told_apart(self, path: Path, client: ClientConfig, where: Words) -> Iterator[Finding]:
+    def _told_apart(self, path: Path, client: ClientConfig) -> Iterator[Finding]:
         for below, mark in _marks(client):
             at = (*path, *below)
-            other, words = self.seen.setdefault(mark, (at, where))
-            if other != at:
-                yield at, f"the same as {words(other)}; change one of them"
+            other = self._other(mark, at)
+            if other is not None:
+                yield at, f"the same as {other}; change one of them"
 
-    def _one_key_set(self, path: Path, jwt: JwtConfig, where: Words) -> Iterator[Finding]:
+    def _one_key_set(self, path: Path, jwt: JwtConfig) -> Iterator[Finding]:
         at = (*path, "jwt", "jwks_url")
-        url, other, words = self.issuers.setdefault(jwt.issuer, (jwt.jwks_url, at, where))
-        if url != jwt.jwks_url:
-            yield at, f"is another than {words(other)}, of the same issuer; an issuer has one"
+        other = self._other(("issuer", jwt.issuer), at)
+        if self.key_sets.setdefault(jwt.issuer, jwt.jwks_url) != jwt.jwks_url:
+            yield at, f"is another than {other}, of the same issuer; an issuer has one"
+
+    def _other(self, mark: object, at: Path) -> str | None:
+        """Return where an earlier client has the same, in words; None if this is the first."""
+        if self._before is not None and mark in self._before.seen:
+            return self._before.where(self._before.seen[mark])
+        other = self.seen.setdefault(mark, at)
+        return None if other == at else self.where(other)
+
+
+def _may_ask_for_certificates(scope: Scope) -> bool:
+    """Return whether a listener asks for certificates, or may do where something is wrong."""
+    if not scope.listeners_known or scope.routes != set(scope.config.routes):
+        return True
+    listeners = (listen for _, listen in scope.config.listeners())
+    return any(each.tls is not None and each.tls.client_ca is not None for each in listeners)
 
 
 def _marks(client: ClientConfig) -> Iterator[tuple[Path, object]]:

@@ -82,8 +82,12 @@ class _Loading:
         self._clients: dict[str, ClientConfig] = {}
         self._lines: dict[str, int] = {}
         self._problems: list[Problem] = []
-        self._checks = ClientChecks(Scope.of(config))
-        self._checks.know(config.clients)
+        scope = Scope.of(config)
+        before = ClientChecks(scope, scope.where)
+        for name, client in config.clients.items():
+            # They are valid, so this finds nothing; they are only to be known.
+            list(before.of(("clients", name), client))
+        self._checks = ClientChecks(scope, self._where, before)
 
     def all(self) -> dict[str, ClientConfig]:
         """Return the clients, or raise every problem."""
@@ -114,7 +118,7 @@ class _Loading:
         if client is None:
             return
         self._clients[name] = client
-        for path, message in self._checks.of((name,), client, self._where):
+        for path, message in self._checks.of((name,), client):
             self._problems.append(positions.problem(path, message))
 
     def _wrong_name(self, key: Scalar, node: Node) -> str | None:

@@ -9,6 +9,7 @@ import re
 from calendar import timegm
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final, Literal
 
 from proxy.config import values
@@ -71,6 +72,7 @@ def key_hash(text: str) -> bytes:
     return bytes.fromhex(text.partition(":")[2])
 
 
+@lru_cache(maxsize=64)  # thousands of clients have a few rates
 def rate_or_none(text: str) -> RateConfig | None:
     """Return `120/minute` as a rate, or None for `none`."""
     if text == "none":

@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 
 from proxy.cli.main import commands
 from proxy.config import rules, schema
+from proxy.config.client import CertificateConfig, ClientConfig, JwtConfig
 from proxy.config.loader import loads
 from proxy.config.presets import names as preset_names
 from proxy.config.scheme import SCHEMES, SOURCES
@@ -51,7 +52,11 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 FILE = re.compile(r"`((?:proxy|tests|docs|deploy|benchmarks)/[\w./-]*)`")
 COMMAND = re.compile(r"(?:^\$ |`)keybearer ([^`\n]*)", re.MULTILINE)
 NESTED: dict[str, type[Keys]] = {
-    "listen: {address, mode, group, reuse_port}": schema.Listen,
+    "listen: {address, mode, group, reuse_port, tls}": schema.Listen,
+    "listen: {tls: {cert, key, client_ca}}": schema.ListenTls,
+    "audit": schema.AuditConfig,
+    "jwt": JwtConfig,
+    "certificate": CertificateConfig,
     "cors": schema.Cors,
     "drain": schema.Drain,
     "log": schema.Log,
@@ -189,6 +194,7 @@ def test_every_key_is_in_the_table():
     """With the keys below it."""
     table = {row[0].strip("`"): " ".join(row) for row in rows(section("## Configuration"))}
     keys = {*schema.Config.key_names(), *schema.RouteConfig.key_names()}
+    keys |= {*ClientConfig.key_names()} - {"methods", "rules"} | {"methods`, `rules"}
 
     assert keys == {name for name in table if ":" not in name}
     for name, model in NESTED.items():
