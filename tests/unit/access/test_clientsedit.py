@@ -296,6 +296,10 @@ REFUSED = {
         "f:1:1: it cannot be edited",
     ),
     "a key that holds itself": ("alice: {key: &k [*k]}\n", "nested too deeply"),
+    "a text of several lines, the last without an end": (
+        "bob:\n  x: |\n    y",
+        "f:1:1: it cannot be edited",
+    ),
     "an end mark": ("bob: {}\n...\n", "f:1:1: it cannot be edited"),
     "a bomb": (BOMB, "nested too deeply, or too large"),
     "a deep one": (f"a: {'[' * 500}{']' * 500}\n", "nested too deeply"),
