@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 KEY_PREFIX: Final = "kb_"
+_KEYS: Final = re.compile(r"(?<![0-9A-Za-z_-])kb_[0-9A-Za-z_-]*")
+"""What is a key, or means to be one, whatever format of a slot stands around it."""
 _LONGEST: Final = 8192
 """Characters of a slot's value that are looked at; no key and no token is longer."""
 CHALLENGE: Final = (
@@ -100,10 +102,8 @@ def _look(value: str, keys: list[str], tokens: list[str], clients: Clients) -> N
     if scheme == "basic":
         _look_into_basic(words[1], keys)
         return
-    for word in words:
-        bare = word.strip(",")
-        if bare.startswith(KEY_PREFIX):
-            keys.append(bare)
+    if KEY_PREFIX in value:
+        keys += _KEYS.findall(value)
     if scheme == "bearer" and "." in words[1] and clients.issues(words[1]):
         tokens.append(words[1])
 
@@ -115,7 +115,7 @@ def _look_into_basic(text: str, keys: list[str]) -> None:
     except (NotBase64, ValueError):
         return
     user, _, password = pair.partition(":")
-    keys += [each for each in (user, password) if each.startswith(KEY_PREFIX)]
+    keys += _KEYS.findall(f"{user} {password}")
 
 
 def check_misplaced(fields: bytes, target: str) -> None:
