@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.audit import audit_line
+from proxy.dataplane.errors import AuditUnavailable
 from proxy.dataplane.keymask import masked
 from proxy.judged import Judged
 from proxy.observe.log import quoted
@@ -74,7 +75,8 @@ class Record:
         if not self.quiet:
             self._ended_at = perf_counter()
             log.request(self)
-            if audit is not None:
+            # What could not be written down is counted there; a line would wait in vain.
+            if audit is not None and self.error != AuditUnavailable.code:
                 audit.line(self.decision(log.now()))
 
     def decision(self, now: str) -> bytes:
@@ -110,7 +112,8 @@ class Record:
             f'"client":{self._client()},'
             f'"route":{"null" if route is None else _NAMES[route.name]},'
             f'"method":{_NAMES[head.method]},"path":{_PATHS[_path(head.target)]},'
-            f'"status":{self.status},"error":{_or_null(self.error)},"cause":{"null" if self.cause is None else _shown(self.cause)},'
+            f'"status":{self.status},"error":{_or_null(self.error)},'
+            f'"cause":{"null" if self.cause is None else _shown(self.cause)},'
             f'"bytes_in":{size},"bytes_out":{self.bytes_out},'
             f'"ms":{_milliseconds(self._ended_at - self._started_at)},'
             f'"upstream_ms":{self._upstream_ms()},'
