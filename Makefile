@@ -90,7 +90,7 @@ $(BENCH): $(READY) requirements/bench.txt $(shell find proxy -name '*.py' -o -na
 bench-quick: $(BENCH) ## Compare CPU time a request with nginx and Envoy
 	$(BENCH_VENV)/bin/python -m benchmarks.quick $(ARGS)
 
-bench: $(BENCH) ## Compare with five proxies in full, for 25 minutes (ARGS="--only small,latency")
+bench: $(BENCH) ## Compare with five proxies in full, for half an hour (ARGS="--only small,latency")
 	$(BENCH_VENV)/bin/python -m benchmarks.full $(ARGS)
 
 profile: $(BENCH) ## Draw where a request's time goes (needs wrk; ARGS="--seconds 30 --native")
@@ -106,7 +106,8 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --genera
 
 lock: $(READY) ## Resolve the locks anew (with Python 3.11, the oldest)
 	$(COMPILE) -o requirements/run.txt pyproject.toml
-	$(COMPILE) --extra dev -c requirements/run.txt -o requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra gateway -c requirements/run.txt -o requirements/gateway.txt pyproject.toml
+	$(COMPILE) --extra dev --extra gateway -c requirements/run.txt -c requirements/gateway.txt -o requirements/dev.txt pyproject.toml
 	$(COMPILE) --extra bench -c requirements/run.txt -c requirements/dev.txt -o requirements/bench.txt pyproject.toml
 	$(COMPILE) --extra compile -c requirements/run.txt -c requirements/dev.txt -o requirements/compile.txt pyproject.toml
 	$(COMPILE) -c requirements/run.txt -c requirements/dev.txt -c requirements/compile.txt --only-build-deps --build-deps-for wheel --build-deps-for editable -o requirements/build.txt pyproject.toml

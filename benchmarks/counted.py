@@ -12,7 +12,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.pure_path import HEADS, carrier
+from benchmarks.pure_path import HEADS, KEYED, carrier
 from benchmarks.reference import Work
 from proxy.dataplane import headers
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 REFERENCE = "reference"
+UNASKED, ASKED = "no client needs a key", "each client needs a key"
 ROUTES = (1, 100)
 TIMES = (10, 60)
 WARM_UP = 100  # CPython adapts its bytecode to what it has met, within some tens of calls
@@ -33,6 +34,8 @@ def pieces() -> dict[tuple[str, int], Callable[[], object]]:
     for routes in ROUTES:
         carry = carrier(routes)
         found |= {(kind, routes): partial(carry, head) for kind, head in HEADS.items()}
+    found[UNASKED, 1] = partial(carrier(1), KEYED)
+    found[ASKED, 1] = partial(carrier(1, gateway=True), KEYED)
     return found
 
 

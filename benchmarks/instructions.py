@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.callgrind import CountError, count
-from benchmarks.counted import REFERENCE, ROUTES
+from benchmarks.counted import ASKED, REFERENCE, ROUTES, UNASKED
 from benchmarks.figures import table
 from benchmarks.peers import MissingToolError
 from benchmarks.pure_path import HEADS
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 STORED = Path(__file__).with_suffix(".json")
 REGRESSION_BAR = 1.15  # of the stored ratio
 ROUTES_BAR = 1.05  # many routes, of one
+KEY_BAR = 1.10  # with a key that is checked, of without
 UPDATE = "make instructions ARGS=--update"
 ONE, MANY = ROUTES
 
@@ -85,6 +86,11 @@ def counted(counts: Counts, stored: dict[str, float]) -> list[Counted]:
     ]
 
 
+def key_check(counts: Counts) -> float:
+    """What a request takes where its client's key is checked, of what it takes where it is not."""
+    return counts[ASKED, ONE] / counts[UNASKED, ONE]
+
+
 def load_stored() -> dict[str, float]:
     """The stored ratios by kind."""
     ratios: dict[str, float] = json.loads(STORED.read_text())["ratios"]
@@ -132,7 +138,11 @@ def main() -> int:
     rows = counted(counts, load_stored())
     print(f"CPython {platform.python_version()}, the plain build, by callgrind\n")
     print(markdown(rows))
+    key = key_check(counts)
+    print(f"\nwith a client's key that is checked: {key - 1:+.1%}")
     failures = [line for row in rows for line in row.failures()]
+    if key > KEY_BAR:
+        failures.append(f"a client's key takes more than {KEY_BAR - 1:.0%} of a request")
     for line in failures:
         print(f"FAIL: {line}")
     return 1 if failures else 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import LOAD_CORE, ROOT, bare_environment, pinned, usage
 from benchmarks.peers import PREFIX, UPSTREAM_PATH, tool
+from benchmarks.peers.keybearer import KEY
 from benchmarks.rounds import TurnError, mean
 
 
@@ -21,7 +22,7 @@ CONNECTIONS = 32
 TARGET = f"{PREFIX}{UPSTREAM_PATH}?project=abc"
 # Sent so that every proxy has something to take off; the upstream refuses whoever leaves one on.
 CLIENT_HEADERS = (
-    "Authorization: Bearer made-up",
+    f"Authorization: Bearer {KEY}",
     "Cookie: session=made-up",
     "Accept: application/json",
 )

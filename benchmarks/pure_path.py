@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from benchmarks.peers.keybearer import KEY
+from proxy.access.keys import digest
+from proxy.access.registry import Entry, Registry
+from proxy.access.throttle import Throttle
 from proxy.credentials.fixed import FixedCredential
 from proxy.dataplane.answer import head_bytes
+from proxy.dataplane.caller import Caller
 from proxy.dataplane.guard import Guard
 from proxy.dataplane.headers import RequestRules, ResponseRules, Stripping
 from proxy.dataplane.inject import Injector, Slot
@@ -18,6 +23,7 @@ from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.record import Record
 from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
+from proxy.dataplane.slots import Slots
 from proxy.secret import Secret
 from proxy.upstream.head import ResponseHead
 from proxy.upstream.origin import Origin
@@ -83,6 +89,8 @@ def head(
     return Head(method, target, (1, 1), raw, named, length, chunked=False, keep_alive=True)
 
 
+# The same request where nobody is asked for a key, and where everybody is.
+KEYED = head([*CURL, ("Authorization", f"Bearer {KEY}"), ("Cookie", "session=made-up")])
 HEADS = {
     "GET, curl": head([*CURL, *CLIENT_CREDENTIALS]),
     "GET, with a query": head([*CURL, *CLIENT_CREDENTIALS], query="?project=abc&access_token=no"),
@@ -117,23 +125,37 @@ def route(name: str, path: str) -> Route:
         ),
         body_limit=None,
         replay_buffer=0,
+        slots=Slots(["access-token"]),
         upgrade=frozenset({"websocket"}),
     )
 
 
-def snapshot(routes: int) -> Snapshot:
-    """So many routes, the one that is asked for last among them."""
+def clients() -> Registry:
+    """Many clients of a gateway, the one that asks among them."""
+    registry = Registry(Throttle())
+    bare = Policy(None)
+    own = Entry(Caller("bench", frozenset({NAME}), Policy(["GET"]), {}), (digest(KEY),))
+    others = [Entry(Caller(f"c{number}", None, bare, {}), (digest(""),)) for number in range(999)]
+    registry.replace([*others, own])
+    return registry
+
+
+def snapshot(routes: int, *, gateway: bool = False) -> Snapshot:
+    """So many routes, the one that is asked for last among them; of a gateway if clients need a
+    key.
+    """
     made = [route(NAME, PREFIX)]
     for number in range(1, routes):
         path = f"/other/r{number}" if number % DEEP_EVERY == 0 else f"/r{number}"
         made.insert(-1, route(f"r{number}", path))
     hosts = [host for each in made for host in each.hosts]
-    return Snapshot(Router(made), Guard(hosts), {each.name: each for each in made})
+    by_name = {each.name: each for each in made}
+    return Snapshot(Router(made), Guard(hosts), by_name, clients() if gateway else None)
 
 
-def carrier(routes: int) -> Callable[[Head], Record]:
+def carrier(routes: int, *, gateway: bool = False) -> Callable[[Head], Record]:
     """What decides on a head, among so many routes, and returns what is told of it."""
-    judged_by = snapshot(routes)
+    judged_by = snapshot(routes, gateway=gateway)
     unused = cast("Any", None)
 
     def once(each: Head) -> Record:

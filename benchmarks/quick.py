@@ -17,7 +17,7 @@ from benchmarks.machine import describe
 from benchmarks.measure import LOAD_CORE, StartError, running
 from benchmarks.peers import MissingToolError, Upstream
 from benchmarks.peers.envoy import Envoy
-from benchmarks.peers.keybearer import Keybearer
+from benchmarks.peers.keybearer import Gateway, Keybearer
 from benchmarks.peers.nginx import Nginx, NginxUpstream
 from benchmarks.report import CPU, RATE, RSS, peers_table
 from benchmarks.rounds import Game, TurnError, play, start_all
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from benchmarks.figures import Figures
 
 
-PEERS = (Nginx(), Envoy(), Keybearer())
-ENVOY_BAR = BARS[Envoy.name]  # CPU time per request, of Envoy's
+PEERS = (Nginx(), Envoy(), Keybearer(), Gateway())
+# CPU time per request, of Envoy's, which checks no key.
+ENVOY_BARS = {Keybearer.name: BARS[Envoy.name], Gateway.name: 1.0}
 START_BAR = 1.8  # time to ready, of `import aiohttp.web`
 
 
@@ -47,10 +48,16 @@ def interleave(directory: Path, rounds: int, seconds: int) -> dict[str, Figures]
 
 
 def report_requests(figures: dict[str, Figures]) -> list[Verdict]:
-    """Prints the table of requests; returns the verdict on the ratio to Envoy."""
+    """Prints the table of requests; returns the verdicts on the ratios to Envoy."""
     print(peers_table(figures, [CPU, RATE, RSS], against=CPU), end="\n\n", flush=True)
-    of_envoy = ratio(figures[Keybearer.name], figures[Envoy.name], CPU.name)
-    return [Verdict("CPU time per request / Envoy's", of_envoy, ENVOY_BAR)]
+    return [
+        Verdict(
+            f"CPU time per request, {name} / Envoy",
+            ratio(figures[name], figures[Envoy.name], CPU.name),
+            bar,
+        )
+        for name, bar in ENVOY_BARS.items()
+    ]
 
 
 def report_start(directory: Path) -> list[Verdict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from benchmarks.peers import Site
 
 
+# Of one client of a gateway. To all other proxies it is a credential to be taken off.
+KEY = "kb_bench_01234567890123456789012345678901234567890123IFXhR"
 VARIABLE = "BENCH_MICROREACT_TOKEN"
 CONFIG = """\
 listen: 127.0.0.1:{port}
@@ -25,6 +28,13 @@ routes:
       - {{paths: [/api/admin/**], action: deny}}
       - {{methods: [GET, HEAD, POST], paths: ["/api/projects/**", "/api/files/*"], action: allow}}
 {tls}"""
+CLIENTS = """\
+clients:
+  bench:
+    key: sha256:{digest}
+    routes: [microreact]
+    methods: [GET, HEAD, POST]
+"""
 TLS = "    tls: {{ca: {ca}, server_name: {name}}}\n"
 OTHER = """\
   other-{number:02}:
@@ -38,6 +48,7 @@ class Keybearer:
     """Keybearer with a preset, policy rules, its JSON log, and routes that nobody calls beside."""
 
     name = "Keybearer"
+    clients = False  # who asks need not have a key
 
     def __init__(self, routes: int = 100) -> None:
         self.routes = routes
@@ -53,6 +64,15 @@ class Keybearer:
             "tls": TLS.format(ca=ca, name=UPSTREAM_NAME) if ca else "",
         }
         others = [OTHER.format(number=number, **values) for number in range(1, self.routes)]
-        file.write_text(CONFIG.format(**values) + "".join(others))
+        digest = hashlib.sha256(KEY.encode()).hexdigest()
+        clients = CLIENTS.format(digest=digest) if self.clients else ""
+        file.write_text(clients + CONFIG.format(**values) + "".join(others))
         command = str(Path(sys.executable).parent / "keybearer")
         return Launch([command, "run", "-c", str(file)], {VARIABLE: TOKEN})
+
+
+class Gateway(Keybearer):
+    """The same, but a client needs a key."""
+
+    name = "Keybearer with clients"
+    clients = True

@@ -95,11 +95,13 @@ def _written(config: Config) -> dict[KeyPath, Secret]:
 
 async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> tuple[bool, tuple[str, ...]]:
     """Ask each upstream; return whether all is well, and what `run` would warn about."""
+    from proxy.observe.log import Log  # noqa: PLC0415 -- the same
     from proxy.process.probe import probe  # noqa: PLC0415 -- only a probe needs the data plane
     from proxy.process.provision import provision  # noqa: PLC0415 -- the same
     from proxy.upstream.sweep import Sweep  # noqa: PLC0415 -- the same
 
-    provisioned = provision(config, os.environ, Sweep(asyncio.get_running_loop()))
+    sweep = Sweep(asyncio.get_running_loop())
+    provisioned = provision(config, os.environ, sweep, Log("error"))
     made = provisioned.snapshot.routes
     outcomes = await asyncio.gather(*(probe(made[n], config.routes[n]) for n in config.routes))
     for route, outcome in zip(routes, outcomes, strict=True):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy.config.addresses import Address
-    from proxy.config.schema import Config
+    from proxy.config.schema import Config, Listen
 
 
 _LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104 -- compared
@@ -35,9 +35,10 @@ _OK: Final = b"HTTP/1.1 200 "
 )
 def healthcheck(*, file: Path | None, timeout: float) -> None:
     """Ask the running service whether it is ready; exit 0 or 1."""
-    address, shared = _address(load_file(file))
+    listen, shared = _listener(load_file(file))
+    address = listen.address
     try:
-        with _connect(address, timeout) as connection:
+        with _secured(listen, _connect(address, timeout)) as connection:
             if not shared:
                 click.echo("listening")  # a route's own listener has no path but the upstream's
                 return
@@ -50,13 +51,12 @@ def healthcheck(*, file: Path | None, timeout: float) -> None:
     click.echo("ready")
 
 
-def _address(config: Config) -> tuple[Address, bool]:
-    routes = config.routes.values()
-    own = [listen.address for route in routes for listen in route.listen]
-    for addresses, shared in (([listen.address for listen in config.listen], True), (own, False)):
-        for address in addresses:
-            if not (isinstance(address, TcpAddress) and address.port == 0):
-                return address, shared
+def _listener(config: Config) -> tuple[Listen, bool]:
+    own = tuple(listen for route in config.routes.values() for listen in route.listen)
+    for listeners, shared in ((config.listen, True), (own, False)):
+        for listen in listeners:
+            if not (isinstance(listen.address, TcpAddress) and listen.address.port == 0):
+                return listen, shared
     raise Failure("the configuration listens on port 0 alone: nobody knows which one that is")
 
 
@@ -72,6 +72,23 @@ def _connect(address: Address, timeout: float) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def _secured(listen: Listen, connection: socket.socket) -> socket.socket:
+    """Return the connection with TLS on it, if the listener has it."""
+    if listen.tls is None:
+        return connection
+    import ssl  # noqa: PLC0415 -- most listeners have none
+
+    # The certificate is for the name that others call us by. Nothing secret is asked or told.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        return context.wrap_socket(connection)
+    except OSError:
+        connection.close()
+        raise
 
 
 def _read(connection: socket.socket) -> bytes:

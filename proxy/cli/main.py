@@ -17,7 +17,7 @@ EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
 """The command line or the configuration is wrong."""
 
-_COMMANDS: Final = ("run", "demo", "check", "schema", "presets", "healthcheck")
+_COMMANDS: Final = ("run", "demo", "check", "schema", "presets", "keys", "healthcheck")
 
 
 class _Commands(click.Group):

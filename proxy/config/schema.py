@@ -231,6 +231,11 @@ class Config(Keys):
 
     _positions: Positions | None = PrivateAttr(default=None)
 
+    @property
+    def has_clients(self) -> bool:
+        """Whether clients need a key, a token or a certificate."""
+        return bool(self.clients) or self.clients_file is not None
+
     def problem_at(self, path: Path, message: str) -> Problem:
         """Return a problem found later, at the place of a key path in the file.
 

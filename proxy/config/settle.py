@@ -58,13 +58,18 @@ def binding(config: Config, route_name: str) -> Binding | None:
     if choice is None:
         return None
     if isinstance(choice, str):
-        named = config.credentials[choice]
-        return Binding(choice, named.origin, named, tuple(_below(("credentials", choice), named)))
+        return named_binding(config, choice)
     if route.token is not None:
         sources: tuple[tuple[Path, Source], ...] = ((("routes", route_name, "token"), route.token),)
     else:
         sources = tuple(_below(("routes", route_name, "credential"), choice))
     return Binding(None, route.upstream, choice, sources)
+
+
+def named_binding(config: Config, name: str) -> Binding:
+    """Return one of `credentials:`."""
+    named = config.credentials[name]
+    return Binding(name, named.origin, named, tuple(_below(("credentials", name), named)))
 
 
 def too_short(config: Config, secrets: Mapping[Path, Secret]) -> list[str]:

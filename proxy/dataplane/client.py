@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp.http import RawRequestMessage
 
-from proxy.dataplane.errors import BodyTimeout, HeadTimeout, Overloaded
+from proxy.dataplane.errors import BadRequest, BodyTimeout, HeadTimeout, Overloaded
 from proxy.dataplane.message import head_of
 from proxy.dataplane.model import Head, Peer
 from proxy.dataplane.reading import Reading, Unreadable
@@ -188,6 +188,15 @@ class ClientConnection(Reading):
         super().connection_made(transport)
         self.wait.begin(HEAD)
         self._front.opened(self)
+
+    def verified(self, subject: str | None) -> None:
+        """Take note of the subject of the client's certificate; before its first request."""
+        if subject is not None:
+            self.peer = Peer(self.peer.address, subject)
+
+    def spoke_plainly(self) -> None:
+        """Tell a client without TLS that it is needed; nothing it has sent is read."""
+        self._unreadable(BadRequest("This port speaks TLS: use https in place of http."))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Cancel the request under way."""

@@ -3,6 +3,8 @@
     Refusal
     ├── BadRequest      400  the head or the body is not one well-formed request
     ├── BadTarget       400
+    ├── ClientKeyRequired 401
+    ├── ClientKeyInvalid 401  unknown, wrong and expired look the same
     ├── OriginDenied    403
     ├── PolicyDenied    403
     ├── ForwardDenied   403
@@ -13,12 +15,17 @@
     ├── BodyTooLarge    413
     ├── TargetTooLarge  414
     ├── HostDenied      421
+    ├── RateLimited     429
     ├── HeadersTooLarge 431
     ├── UnsupportedCoding 501
     ├── UnsupportedMethod 501
     ├── BadVersion      505
-    ├── Overloaded      503  more connections than are served
+    ├── Overloaded      503  more connections, or requests at once, than are served
     ├── CredentialUnavailable 503
+    ├── CountUnavailable 503  the store of the rates is away
+    ├── AuditUnavailable 503  what is decided cannot be written down
+    ├── ClientKeysUnavailable 503  an issuer's keys could not be had
+    │   └── KeysWanted           they are to be asked for
     ├── UpstreamRefused       as the upstream layer's error says
     └── InternalFault   500  a fault of ours
 
@@ -28,11 +35,19 @@ credential, and `detail` holds nothing of the request either.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 
 if TYPE_CHECKING:
     from proxy.upstream.errors import UpstreamError
+
+
+class Refreshable(Protocol):
+    """What can be asked for anew."""
+
+    async def refresh(self) -> None:
+        """Ask; many who want it at once share one question. A failure is logged, not raised."""
+        ...
 
 
 class Refusal(Exception):
@@ -47,6 +62,7 @@ class Refusal(Exception):
         detail: what is wrong and what to do, for the client.
         cause: more of it, for the log.
         fields: further header fields.
+        rule: what in the configuration decided, for the audit.
     """
 
     status: int = 500
@@ -62,11 +78,13 @@ class Refusal(Exception):
         cause: str = "",
         close: bool | None = None,
         fields: tuple[tuple[bytes, bytes], ...] = (),
+        rule: str = "",
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.cause = cause
         self.fields = fields
+        self.rule = rule
         if close is not None:
             self.close = close
 
@@ -88,6 +106,22 @@ class BadTarget(Refusal):
     code = "bad-target"
     title = "Bad request target"
     error = "http_request_error"
+
+
+class ClientKeyRequired(Refusal):
+    """No client key; the challenge lets tools that wait for one send theirs (RFC 9110 11.6.1)."""
+
+    status = 401
+    code = "client-key-required"
+    title = "Client key required"
+
+
+class ClientKeyInvalid(Refusal):
+    """A client key that is unknown, wrong or expired; which of it is not told."""
+
+    status = 401
+    code = "client-key-invalid"
+    title = "Client key invalid"
 
 
 class OriginDenied(Refusal):
@@ -174,6 +208,14 @@ class HostDenied(Refusal):
     title = "Host denied"
 
 
+class RateLimited(Refusal):
+    """More requests than the client's or the route's rate, or more wrong keys than are heard."""
+
+    status = 429
+    code = "rate-limited"
+    title = "Too many requests"
+
+
 class HeadersTooLarge(Refusal):
     """A larger head than is read."""
 
@@ -204,11 +246,11 @@ class UnsupportedMethod(Refusal):
 
 
 class Overloaded(Refusal):
-    """More connections than `limits.connections` or `limits.per_peer`."""
+    """More connections than are served, or more requests at once than `concurrency`."""
 
     status = 503
     code = "overloaded"
-    title = "Too many connections"
+    title = "Overloaded"
     error = "connection_limit_reached"
     close = True
 
@@ -230,6 +272,48 @@ class CredentialUnavailable(Refusal):
     code = "credential-unavailable"
     title = "Credential unavailable"
     error = "proxy_internal_response"
+
+
+class CountUnavailable(Refusal):
+    """Where rates are counted cannot be reached, and `on_storage_error` is `deny`."""
+
+    status = 503
+    code = "rate-store-unavailable"
+    title = "Rate store unavailable"
+    error = "proxy_internal_response"
+
+
+class AuditUnavailable(Refusal):
+    """The audit file cannot be written, and its `on_error` is `deny`."""
+
+    status = 503
+    code = "audit-unavailable"
+    title = "Audit unavailable"
+    error = "proxy_internal_response"
+
+
+class ClientKeysUnavailable(Refusal):
+    """The keys of an issuer of clients' tokens could never be had."""
+
+    status = 503
+    code = "client-keys-unavailable"
+    title = "Client keys unavailable"
+    error = "proxy_internal_response"
+
+
+class KeysWanted(ClientKeysUnavailable):
+    """A token's issuer may have a key that we do not know yet.
+
+    Attributes:
+        keys: are to be asked for; then the request is judged once more.
+    """
+
+    def __init__(self, keys: Refreshable) -> None:
+        super().__init__(
+            "The keys of the token's issuer are not at hand; try again.",
+            fields=((b"Retry-After", b"5"),),
+        )
+        self.keys = keys
 
 
 class InternalFault(Refusal):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiohttp.web_server import Server
 
 from proxy.dataplane.client import ClientConnection
+from proxy.dataplane.secure import Secure
 
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.handler import Handler
     from proxy.dataplane.limits import ClientLimits
     from proxy.dataplane.model import Entrance
+    from proxy.dataplane.secure import Gate
     from proxy.upstream.sweep import Sweep
 
 
@@ -56,13 +58,20 @@ class Front:
         self._none_open.set()
         self._server = Server(cast("Any", None), handler_cancellation=True, loop=loop)
 
-    def protocols(self, entrance: Entrance) -> Callable[[], ClientConnection]:
+    def protocols(
+        self, entrance: Entrance, gate: Gate | None = None
+    ) -> Callable[[], asyncio.Protocol]:
         """Return a protocol factory for a listener.
 
         Args:
             entrance: what is the same for all requests that come by it.
+            gate: of a TLS listener.
         """
-        return lambda: ClientConnection(self, self._server, entrance, self._loop)
+
+        def plain() -> ClientConnection:
+            return ClientConnection(self, self._server, entrance, self._loop)
+
+        return plain if gate is None else lambda: Secure(plain(), gate, self._loop)
 
     def opened(self, connection: ClientConnection) -> None:
         """Count a connection; one too many is told so, one far too many is cut."""

@@ -43,12 +43,20 @@ class Guard:
         hosts: the routes' virtual hosts, lower case.
         allowed: `allow_hosts`: exact names and `*.suffix`.
         cors: the web pages that may use this proxy.
+        any_name: every name is accepted. Where clients are asked for a key, that is what keeps
+            pages out: a browser never adds one by itself.
     """
 
     def __init__(
-        self, hosts: Iterable[str], allowed: Iterable[str] = (), cors: Cors = NO_CORS
+        self,
+        hosts: Iterable[str],
+        allowed: Iterable[str] = (),
+        cors: Cors = NO_CORS,
+        *,
+        any_name: bool = False,
     ) -> None:
         self.cors = cors
+        self._any_name = any_name
         patterns = [name.lower().removesuffix(".") for name in allowed]
         self._names = {
             "localhost",
@@ -63,7 +71,8 @@ class Guard:
 
         An IP literal always may: rebinding needs a name.
         """
-        return host in self._names or host.endswith(self._suffixes) or _is_address(host)
+        known = host in self._names or host.endswith(self._suffixes)
+        return known or self._any_name or _is_address(host)
 
     def admit(self, text: str, *, guarded: bool) -> Authority:
         """Return the authority that a client calls us by.

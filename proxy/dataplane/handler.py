@@ -1,11 +1,12 @@
-"""The way of a request, from top to bottom: judged, sent, its answer relayed."""
+"""The way of a request, from top to bottom: judged, counted, sent, its answer relayed."""
 
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from proxy.dataplane.errors import InternalFault, Refusal, UpstreamRefused
+from proxy.dataplane.errors import InternalFault, KeysWanted, Refusal, UpstreamRefused
 from proxy.dataplane.judge import judge
 from proxy.dataplane.passage import pass_whole
 from proxy.dataplane.problem import problem
@@ -51,16 +52,25 @@ class Handler:
         self._log = log
         self._next_id = next_id
 
-    async def handle(  # noqa: PLR0912, PLR0915 -- the whole way, on one screen
+    async def handle(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
         self, head: Head, body: Body, entrance: Entrance, peer: Peer, client: Client
     ) -> bool:
         """Answer one request; return whether its connection may carry another one."""
         record = Record(self._next_id(), head, peer, close=self.draining)
+        snapshot = self.snapshot
         try:
-            errand = judge(head, body, entrance, record, self.snapshot, self._health)
+            try:
+                errand = judge(head, body, entrance, record, snapshot, self._health)
+            except KeysWanted as wanted:
+                await wanted.keys.refresh()
+                errand = judge(head, body, entrance, record, snapshot, self._health)
             if isinstance(errand, bytes):
                 client.write(errand)
-            else:
+                return not (record.close or self.draining)
+            if errand.rates and snapshot.limiter is not None:
+                await snapshot.limiter.admit(errand.rates)
+            with errand.places:
+                record.sent_at = perf_counter()
                 exchange = await send(errand.pool, errand.request, errand.upload)
                 try:
                     if not pass_whole(exchange, client, head, errand.mount, record):
@@ -81,13 +91,14 @@ class Handler:
             fault = InternalFault("A fault in Keybearer; its log says more.", cause=where(error))
             self._refuse(fault, head, body, client, record)
         finally:
-            record.tell(self._log)
+            record.tell(self._log, snapshot.audit)
         return not (record.close or self.draining)
 
     def _refuse(
         self, refusal: Refusal, head: Head, body: Body, client: Client, record: Record
     ) -> None:
         record.error, record.cause = refusal.code, refusal.cause or None
+        record.rule = refusal.rule or record.rule
         record.quiet = False
         # A body that is still coming would be read as the next request.
         record.close |= refusal.close or not body.ended
@@ -110,7 +121,7 @@ class Handler:
         record = Record(self._next_id(), head, peer)
         record.status, record.error, record.close = refusal.status, refusal.code, True
         record.cause = refusal.cause or None
-        record.tell(self._log)
+        record.tell(self._log, self.snapshot.audit)
         return problem(refusal, record.request_id, to_head=False, close=True)
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 -- the compiled build looks the types up
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING
 
+from proxy.dataplane.authenticate import authenticate, check_misplaced
 from proxy.dataplane.cors import NO_PAGE, is_preflight, preflight_answer
 from proxy.dataplane.framing import check_framing
+from proxy.dataplane.gauge import NO_PLACES, Places
 from proxy.dataplane.guard import (
     SANDBOX,
     Guard,  # noqa: TC001 -- the compiled build looks the types up
     check_origin,
     check_shared_origin,
+)
+from proxy.dataplane.model import (
+    Audit,  # noqa: TC001 -- the compiled build looks the types up
+    Clients,  # noqa: TC001 -- as above
+    Limiter,  # noqa: TC001 -- as above
 )
 from proxy.dataplane.outbound import assemble
 from proxy.dataplane.reserved import reserved_answer
@@ -28,9 +34,10 @@ from proxy.dataplane.upload import NOTHING, upload_of
 
 
 if TYPE_CHECKING:
+    from proxy.dataplane.caller import Caller
     from proxy.dataplane.cors import Page
     from proxy.dataplane.ends import Body
-    from proxy.dataplane.model import Entrance, Head
+    from proxy.dataplane.model import Entrance, Head, Rate
     from proxy.dataplane.outbound import Outbound
     from proxy.dataplane.record import Record
     from proxy.dataplane.reserved import Health
@@ -48,11 +55,17 @@ class Snapshot:
         router: finds the route.
         guard: knows the accepted hosts.
         routes: by name.
+        clients: who may use it; None: nobody is asked who they are.
+        limiter: counts requests where rates are configured, or None.
+        audit: where decisions are written down, or None.
     """
 
     router: Router
     guard: Guard
     routes: Mapping[str, Route]
+    clients: Clients | None = None
+    limiter: Limiter | None = None
+    audit: Audit | None = None
 
 
 class Errand:
@@ -63,18 +76,31 @@ class Errand:
         pool: the upstream's.
         request: what is written there.
         upload: its body.
+        rates: count it, before it is sent.
+        places: are taken by it, for as long as it is under way.
     """
 
-    __slots__ = ("mount", "pool", "request", "upload")
+    __slots__ = ("mount", "places", "pool", "rates", "request", "upload")
 
-    def __init__(self, mount: Mount, request: Outbound, upload: Upload) -> None:
+    def __init__(
+        self, mount: Mount, request: Outbound, upload: Upload, caller: Caller | None
+    ) -> None:
+        route = mount.route
         self.mount = mount
-        self.pool: Pool = mount.route.pool
+        self.pool: Pool = route.pool
         self.request = request
         self.upload = upload
+        self.rates: tuple[Rate, ...] = ()
+        self.places = NO_PLACES
+        if caller is not None or route.rate is not None or route.gauge is not None:
+            rates = (route.rate, None if caller is None else caller.rate)
+            gauges = (route.gauge, None if caller is None else caller.gauge)
+            self.rates = tuple([rate for rate in rates if rate is not None])
+            counting = tuple([gauge for gauge in gauges if gauge is not None])
+            self.places = Places(counting) if counting else NO_PLACES
 
 
-def judge(  # noqa: PLR0915 -- the whole way, on one screen
+def judge(  # noqa: C901, PLR0915 -- the whole way, on one screen
     head: Head, body: Body, entrance: Entrance, record: Record, snapshot: Snapshot, health: Health
 ) -> Errand | bytes:
     """Return what is to be sent, or the answer where it is our own.
@@ -111,8 +137,12 @@ def judge(  # noqa: PLR0915 -- the whole way, on one screen
     path = target.path[len(mount.prefix) :] or "/"
     if entrance.guarded and mount.base.shared and check_shared_origin(head.named):
         record.extra += SANDBOX
-    # Policy, then limits.
-    route.policy.check(head.method, path)
+    # Authenticate.
+    caller = record.caller = _caller(snapshot.clients, route, head, target, record)
+    # Policy, then limits; those that count requests are the handler's to ask.
+    record.rule = _allow(route, caller, head.method, path)
+    if snapshot.audit is not None:
+        snapshot.audit.check()
     upload = NOTHING
     if head.chunked or head.length:
         upload = upload_of(head, body, limit=route.body_limit, keep=route.replay_buffer)
@@ -126,10 +156,28 @@ def judge(  # noqa: PLR0915 -- the whole way, on one screen
         query, parameters = route.request.query(query)
         stripped += parameters
     record.stripped = stripped
+    injector = route.injector
+    if caller is not None:
+        check_misplaced(fields, f"{path}?{query}")
+        injector = caller.injector(route)
+    record.credential = injector.credential
     upgrade = wanted(head, route.upgrade) if head.upgrade else None
-    request = assemble(head.method, path, query, fields, route.injector.inject(), upgrade)
-    record.sent_at = perf_counter()
-    return Errand(mount, request, upload)
+    request = assemble(head.method, path, query, fields, injector.inject(), upgrade)
+    return Errand(mount, request, upload, caller)
+
+
+def _caller(
+    clients: Clients | None, route: Route, head: Head, target: Target, record: Record
+) -> Caller | None:
+    if clients is None:
+        return None
+    return authenticate(clients, route.slots.values(head, target.query), record.peer)
+
+
+def _allow(route: Route, caller: Caller | None, method: str, path: str) -> str:
+    """Return the rule that allows a request; the client's comes on top of the route's."""
+    rule = route.policy.check(method, path)
+    return rule if caller is None else caller.check(route.name, method, path) or rule
 
 
 def _admit(guard: Guard, entrance: Entrance, target: Target) -> Authority | None:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
+    from proxy.dataplane.caller import Caller
+    from proxy.dataplane.errors import Refusal
     from proxy.secret import Secret
 
 
@@ -32,6 +34,88 @@ class Credential(Protocol):
 
         The same object until the value changes, a new one after: what was made of it is kept.
         """
+        ...
+
+
+class Clients(Protocol):
+    """Who may use the gateway. It changes as a whole between two requests."""
+
+    def by_key(self, key: str) -> Caller | None:
+        """Return the client whose key this is; None: unknown, wrong or expired."""
+        ...
+
+    def issues(self, token: str) -> bool:
+        """Tell whether this is a JWT of one of the issuers that are configured, good or not."""
+        ...
+
+    def by_token(self, token: str) -> Caller | None:
+        """Return the client whose JWT this is; None: it is not valid.
+
+        Raises:
+            KeysWanted: its issuer is to be asked for keys first.
+            ClientKeysUnavailable: the issuer's keys could never be had.
+        """
+        ...
+
+    def by_certificate(self, subject: str) -> Caller | None:
+        """Return the client whose verified certificate has this subject; None: there is none."""
+        ...
+
+    def failed(self, peer: Peer) -> Refusal:
+        """Count a key that was not right; return how to refuse it."""
+        ...
+
+
+class Rate:
+    """So many requests in so many seconds.
+
+    Attributes:
+        scope: whose it is.
+        name: of the route or client.
+        amount: requests.
+        seconds: the width of the window that slides along.
+    """
+
+    __slots__ = ("amount", "name", "scope", "seconds")
+
+    def __init__(
+        self, scope: Literal["route", "client"], name: str, amount: int, seconds: int
+    ) -> None:
+        self.scope = scope
+        self.name = name
+        self.amount = amount
+        self.seconds = seconds
+
+    def __repr__(self) -> str:
+        return f"Rate({self.scope} {self.name}: {self.amount} in {self.seconds} s)"
+
+
+class Limiter(Protocol):
+    """Counts requests, here or where replicas count together."""
+
+    def admit(self, rates: Sequence[Rate]) -> Awaitable[None]:
+        """Count a request; to be awaited.
+
+        Raises:
+            RateLimited: it is one too many.
+            CountUnavailable: it cannot be counted, and is not let through uncounted.
+        """
+        ...
+
+
+class Audit(Protocol):
+    """Where each decision is written down."""
+
+    def check(self) -> None:
+        """Let a request come to a decision.
+
+        Raises:
+            AuditUnavailable: it could not be written down.
+        """
+        ...
+
+    def line(self, text: bytes, /) -> None:
+        """Write a decision down: a line without its end."""
         ...
 
 
@@ -136,9 +220,11 @@ class Peer:
 
     Attributes:
         address: an IP address, or "unix".
+        certificate: the subject (RFC 4514) of the certificate that was verified, or None.
     """
 
-    __slots__ = ("address",)
+    __slots__ = ("address", "certificate")
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, certificate: str | None = None) -> None:
         self.address = address
+        self.certificate = certificate

@@ -35,6 +35,7 @@ class Rule:
         below: beginnings of folded paths.
         pattern: matches folded paths; None: there is no path that needs it.
         allow: else deny.
+        label: its place in the configuration.
     """
 
     methods: frozenset[str] | None
@@ -42,6 +43,7 @@ class Rule:
     below: tuple[bytes, ...]
     pattern: re.Pattern[bytes] | None
     allow: bool
+    label: str = ""
 
     def matches(self, readings: Sequence[bytes]) -> bool:
         """Tell whether the rule is about a path, given all its readings."""
@@ -59,7 +61,9 @@ class Rule:
         return self.pattern is not None and self.pattern.fullmatch(path) is not None
 
 
-def rule(methods: Iterable[str] | None, paths: Iterable[str], *, allow: bool) -> Rule:
+def rule(
+    methods: Iterable[str] | None, paths: Iterable[str], *, allow: bool, label: str = ""
+) -> Rule:
     """Compile a rule; `*` in a path is one segment (or a part of it), `**` any number."""
     exact: set[bytes] = set()
     below: list[bytes] = []
@@ -74,7 +78,7 @@ def rule(methods: Iterable[str] | None, paths: Iterable[str], *, allow: bool) ->
         if stem != folded:
             below.append(stem + b"/")
     pattern = re.compile(b"|".join(others), re.DOTALL) if others else None
-    return Rule(methods_set(methods), frozenset(exact), tuple(below), pattern, allow)
+    return Rule(methods_set(methods), frozenset(exact), tuple(below), pattern, allow, label)
 
 
 def methods_set(methods: Iterable[str] | None) -> frozenset[str] | None:
@@ -86,20 +90,24 @@ def methods_set(methods: Iterable[str] | None) -> frozenset[str] | None:
 
 
 class Policy:
-    """The methods and rules of a route.
+    """The methods and rules of a route, or of a client.
 
     Args:
         methods: None for any.
         rules: the first that applies decides.
+        label: its place in the configuration.
     """
 
-    def __init__(self, methods: Iterable[str] | None, rules: Iterable[Rule] = ()) -> None:
+    def __init__(
+        self, methods: Iterable[str] | None, rules: Iterable[Rule] = (), *, label: str = ""
+    ) -> None:
         self.methods = methods_set(methods)
         self.rules = tuple(rules)
+        self._label = label
         self._otherwise_allowed = not any(rule.allow for rule in self.rules)
 
-    def check(self, method: str, path: str) -> None:
-        """Let a request through.
+    def check(self, method: str, path: str) -> str:
+        """Let a request through; return the rule that allows it, "" where no rule is about it.
 
         Args:
             method: as sent.
@@ -114,17 +122,22 @@ class Policy:
             raise MethodDenied(
                 "This route does not take the method; its `methods` are in the configuration.",
                 fields=((b"Allow", allow),),
+                rule=f"{self._label}.methods",
             )
         if not self.rules:
-            return
+            return ""
         paths = readings(path)
-        allowed = self._otherwise_allowed
+        allowed, decided = self._otherwise_allowed, ""
         for each in self.rules:
             if (each.methods is None or method in each.methods) and each.matches(paths):
-                allowed = each.allow
+                allowed, decided = each.allow, each.label
                 break
         if not allowed:
-            raise PolicyDenied("The rules of this route deny the request.")
+            raise PolicyDenied(
+                "The rules of this route or client deny the request.",
+                rule=decided or f"{self._label}.rules",
+            )
+        return decided
 
 
 def readings(path: str) -> tuple[bytes, ...]:

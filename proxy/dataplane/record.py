@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from proxy.dataplane.audit import audit_line
+from proxy.dataplane.keymask import masked
 from proxy.judged import Judged
 from proxy.observe.log import quoted
 
@@ -12,7 +14,9 @@ from proxy.observe.log import quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from proxy.dataplane.model import Head, Peer
+    from proxy.dataplane.audit import Decision
+    from proxy.dataplane.caller import Caller
+    from proxy.dataplane.model import Audit, Credential, Head, Peer
     from proxy.dataplane.route import Route
     from proxy.dataplane.upload import Upload
     from proxy.observe.log import Log
@@ -36,6 +40,10 @@ class Record:
     answered_at = 0.0
     """When it ends: its head has come."""
     route: Route | None = None
+    caller: Caller | None = None
+    rule = ""
+    """What in the configuration decided."""
+    credential: Credential | None = None
     status = 0
     error: str | None = None
     cause: str | None = None
@@ -61,24 +69,48 @@ class Record:
         self.peer = peer
         self._started_at = perf_counter()
 
-    def tell(self, log: Log) -> None:
-        """Write the line."""
+    def tell(self, log: Log, audit: Audit | None = None) -> None:
+        """Write the line, and what was decided where that is kept."""
         if not self.quiet:
             self._ended_at = perf_counter()
             log.request(self)
+            if audit is not None:
+                audit.line(self.decision(log.now()))
+
+    def decision(self, now: str) -> bytes:
+        """Return what was decided as a line of the audit."""
+        credential, route, caller = self.credential, self.route, self.caller
+        return audit_line(
+            now,
+            self.request_id,
+            None if caller is None else caller.name,
+            self.peer.address,
+            None if route is None else route.name,
+            self._head.method,
+            _path(self._head.target),
+            self._decided(),
+            self.rule or None,
+            None if credential is None else credential.name,
+            self.status,
+            self.error,
+        )
+
+    def _decided(self) -> Decision:
+        if self.sent_at or self.error is None:
+            return "allow"
+        return "deny" if self.status < _OUR_FAULT else "error"
 
     def json(self, now: str) -> bytes:
         """Return the line as JSON; spelled out, for it is a tenth of what a request costs."""
-        route, stripped = self.route, self.stripped
-        credential = None if route is None else route.injector.credential
+        route, stripped, credential = self.route, self.stripped, self._credential()
         head = self._head
         size = self.bytes_in if self.upload is None else self.upload.size
         return (
             f'{{"ts":"{now}","level":"info","event":"request","request_id":"{self.request_id}",'
-            f'"client":{_NAMES[self.peer.address]},'
+            f'"client":{self._client()},'
             f'"route":{"null" if route is None else _NAMES[route.name]},'
             f'"method":{_NAMES[head.method]},"path":{_PATHS[_path(head.target)]},'
-            f'"status":{self.status},"error":{_or_null(self.error)},"cause":{_or_null(self.cause)},'
+            f'"status":{self.status},"error":{_or_null(self.error)},"cause":{"null" if self.cause is None else _shown(self.cause)},'
             f'"bytes_in":{size},"bytes_out":{self.bytes_out},'
             f'"ms":{_milliseconds(self._ended_at - self._started_at)},'
             f'"upstream_ms":{self._upstream_ms()},'
@@ -88,6 +120,17 @@ class Record:
             f"{self._masked()}}}"
         ).encode()
 
+    def _client(self) -> str:
+        address = _NAMES[self.peer.address]
+        return address if self.caller is None else f'{_NAMES[self.caller.name]},"peer":{address}'
+
+    def _credential(self) -> Credential | None:
+        """Return what was put on; or else would have been."""
+        if self.credential is not None or self.route is None:
+            return self.credential
+        caller, route = self.caller, self.route
+        return (route.injector if caller is None else caller.injector(route)).credential
+
     def _upstream_ms(self) -> str:
         return _milliseconds(self.answered_at - self.sent_at) if self.answered_at else "null"
 
@@ -96,8 +139,16 @@ class Record:
 
 
 _NAMES: Final[Judged[str, str]] = Judged(quoted)
-_PATHS: Final[Judged[str, str]] = Judged(quoted)
+_OUR_FAULT: Final = 500
 _HUNDREDTHS: Final = tuple([f".{each:02d}" for each in range(100)])
+
+
+def _shown(text: str) -> str:
+    # A client's key that somebody has put into a path or a host is no less of a key.
+    return quoted(masked(text))
+
+
+_PATHS: Final[Judged[str, str]] = Judged(_shown)
 
 
 def _or_null(text: str | None) -> str:

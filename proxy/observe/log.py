@@ -64,6 +64,10 @@ class Log:
         ).bind()
         return logger
 
+    def now(self) -> str:
+        """Return the time as lines tell it."""
+        return self._clock.now()
+
     def request(self, line: Line) -> None:
         """Write the one line of a request.
 

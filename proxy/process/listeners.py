@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from proxy.config.schema import Config, Listen
+    from proxy.config.schema import Config, Listen, ListenTls
 
 
 BACKLOG: Final = 1024
@@ -41,6 +41,7 @@ class Listener:
         url: what a client is pointed at, or `unix:/path`.
         entrance: what is the same for all requests that come by it.
         path: of a unix socket, removed at the end if it is still ours.
+        tls: its certificate, if it has one.
     """
 
     socket: socket.socket
@@ -48,6 +49,7 @@ class Listener:
     entrance: Entrance
     path: Path | None = None
     _inode: tuple[int, int] | None = field(default=None, repr=False)
+    tls: ListenTls | None = None
 
     def close(self) -> None:
         """Close the socket and remove its file, unless somebody has put another one there."""
@@ -77,10 +79,15 @@ def bind_all(config: Config) -> list[Listener]:
 
 def _wanted(config: Config) -> Iterator[tuple[Listen, Entrance]]:
     for listen in config.listen:
-        yield listen, Entrance("shared", "http", None, guarded=_is_tcp(listen))
+        yield listen, Entrance("shared", _scheme(listen), None, guarded=_is_tcp(listen))
     for name, route in config.routes.items():
         for listen in route.listen:
-            yield listen, Entrance("own", "http", None, guarded=_is_tcp(listen), route=name)
+            guarded = _is_tcp(listen)
+            yield listen, Entrance("own", _scheme(listen), None, guarded=guarded, route=name)
+
+
+def _scheme(listen: Listen) -> str:
+    return "http" if listen.tls is None else "https"
 
 
 def _is_tcp(listen: Listen) -> bool:
@@ -135,7 +142,7 @@ def _bind_tcp(host: str, port: int, listen: Listen, entrance: Entrance) -> Liste
         bound.close()
         raise ListenError(f"cannot listen on {shown}: {_advice(error)}") from error
     chosen = TcpAddress(host, bound.getsockname()[1])
-    return Listener(bound, f"http://{chosen}", entrance)
+    return Listener(bound, f"{entrance.scheme}://{chosen}", entrance, tls=listen.tls)
 
 
 def _advice(error: OSError) -> str:

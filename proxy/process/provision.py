@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.config.errors import ConfigError
-from proxy.config.settle import binding, too_short
+from proxy.config.settle import binding, named_binding, too_short
 from proxy.credentials.fixed import FixedCredential
 from proxy.credentials.sources import SourceError, from_env, from_file
 from proxy.dataplane.cors import Cors
+from proxy.dataplane.gauge import Gauge
 from proxy.dataplane.guard import Guard
 from proxy.dataplane.headers import Forwarding, RequestRules, ResponseRules, Stripping
 from proxy.dataplane.inject import Injector, Slot
 from proxy.dataplane.judge import Snapshot
+from proxy.dataplane.model import Rate
 from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
+from proxy.dataplane.slots import Slots
+from proxy.process.callers import Callers
+from proxy.process.gateway import Gateway
 from proxy.upstream.connection import Timeouts
 from proxy.upstream.pool import Endpoint, Pool
 from proxy.upstream.tls import TlsSettings, client_context
@@ -27,9 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from proxy.config.errors import Path as KeyPath, Problem
+    from proxy.config.grants import RateConfig
     from proxy.config.schema import Config, RouteConfig
     from proxy.config.scheme import Scheme, Source
     from proxy.config.settle import Binding
+    from proxy.observe.log import Log
     from proxy.secret import Secret
     from proxy.upstream.sweep import Sweep
 
@@ -42,39 +49,46 @@ class Provisioned:
         snapshot: what requests are judged by.
         credentials: each once.
         pools: each once.
+        gateway: who may use it; None: nobody is asked.
         warnings: what the operator should know, one sentence each.
     """
 
     snapshot: Snapshot
     credentials: tuple[FixedCredential, ...]
     pools: tuple[Pool, ...]
+    gateway: Gateway | None
     warnings: tuple[str, ...]
 
 
-def provision(config: Config, environ: Mapping[str, str], sweep: Sweep) -> Provisioned:
+def provision(config: Config, environ: Mapping[str, str], sweep: Sweep, log: Log) -> Provisioned:
     """Make a snapshot; needs a running loop.
 
     Args:
         config: settled.
         environ: what `env:` sources are read from.
         sweep: watches the upstream connections.
+        log: of what changes later.
 
     Raises:
-        ConfigError: every secret or certificate that cannot be had, with its place in the file.
+        ConfigError: every secret, certificate or client that cannot be had, with its place.
     """
     works = _Works(config, environ, sweep)
     routes = {name: works.route(name, route) for name, route in config.routes.items()}
+    gateway = works.gateway(log)
     if works.problems:
         raise ConfigError(*works.problems)
     guard = Guard(
         (host for route in routes.values() for host in route.hosts),
         allowed=config.allow_hosts,
         cors=Cors(config.cors.allow_origins),
+        any_name=gateway is not None and not config.allow_hosts,
     )
+    clients = None if gateway is None else gateway.registry
     return Provisioned(
-        Snapshot(Router(routes.values()), guard, routes),
+        Snapshot(Router(routes.values()), guard, routes, clients),
         tuple(works.credentials.values()),
         tuple(works.pools.values()),
+        gateway,
         (*works.warnings, *too_short(config, works.secrets)),
     )
 
@@ -92,23 +106,44 @@ class _Works:
         self._environ = environ
         self._sweep = sweep
 
+    def gateway(self, log: Log) -> Gateway | None:
+        if not self.config.has_clients:
+            return None
+        if self.config.clients_file is not None:
+            # Whoever is added later may have any of them: they must be at hand.
+            for name in self.config.credentials:
+                self._credential(name, named_binding(self.config, name))
+        gateway = Gateway(self.config, Callers(self._clients_injector), self._sweep, log)
+        try:
+            gateway.load()
+        except ConfigError as error:
+            self.problems.extend(error.problems)
+        except ModuleNotFoundError as error:
+            self._problem(("clients",), f"needs {error.name}: pip install 'keybearer[gateway]'")
+        return gateway
+
+    def _clients_injector(self, route: str, credential: str) -> Injector:
+        bound = named_binding(self.config, credential)
+        return self._injector(route, bound, echo_guard=self.config.routes[route].echo_guard)
+
     def route(self, name: str, config: RouteConfig) -> Route:
         bound = binding(self.config, name)
+        limits = config.limits
         return Route(
             name=name,
             pool=self._pool(name, config),
             path=config.path,
             hosts=config.hosts,
-            policy=Policy(
-                config.methods,
-                [rule(r.methods, r.paths, allow=r.action == "allow") for r in config.rules],
-            ),
+            policy=_policy(name, config),
             request=self._request_rules(config, bound),
             response=ResponseRules(cookies_pass=config.cookies == "pass"),
             injector=self._injector(name, bound, echo_guard=config.echo_guard),
             body_limit=config.limits.body,
             replay_buffer=config.replay_buffer,
+            slots=Slots(*self._injected(config, bound)),
             upgrade=frozenset(config.upgrade),
+            rate=None if limits.rate is None else _rate(name, limits.rate),
+            gauge=None if limits.concurrency is None else _gauge(name, limits.concurrency),
         )
 
     def _pool(self, name: str, config: RouteConfig) -> Pool:
@@ -135,14 +170,13 @@ class _Works:
         return None
 
     def _request_rules(self, config: RouteConfig, bound: Binding | None) -> RequestRules:
-        scheme = None if bound is None else bound.scheme
-        parameter = None if scheme is None else scheme.query
+        headers, parameters = self._injected(config, bound)
         keep = set(config.strip.keep) | ({"cookie"} if config.cookies == "pass" else set())
         return RequestRules(
             config.upstream,
             Stripping(
-                injected_headers=frozenset(scheme.header_names()) if scheme else frozenset(),
-                injected_parameters=frozenset({parameter.name}) if parameter else frozenset(),
+                injected_headers=headers,
+                injected_parameters=parameters,
                 headers=frozenset(config.strip.headers),
                 parameters=frozenset(config.strip.query),
                 keep=frozenset(keep),
@@ -153,6 +187,17 @@ class _Works:
             ],
             forwarding=Forwarding(self.config.trusted_proxies) if config.forwarded else None,
         )
+
+    def _injected(
+        self, config: RouteConfig, bound: Binding | None
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the fields and parameters that a route's credential, or a client's, goes into."""
+        schemes = [] if bound is None else [bound.scheme]
+        if self.config.has_clients:
+            named = self.config.credentials.values()
+            schemes += [each for each in named if each.origin == config.upstream]
+        headers = frozenset(name for scheme in schemes for name in scheme.header_names())
+        return headers, frozenset(s.query.name for s in schemes if s.query is not None)
 
     def _injector(self, name: str, bound: Binding | None, *, echo_guard: bool) -> Injector:
         if bound is None:
@@ -196,6 +241,25 @@ class _Works:
 
     def _problem(self, path: KeyPath, message: str) -> None:
         self.problems.append(self.config.problem_at(path, message))
+
+
+def _policy(name: str, config: RouteConfig) -> Policy:
+    label = f"routes.{name}"
+    rules = [
+        rule(
+            each.methods, each.paths, allow=each.action == "allow", label=f"{label}.rules[{index}]"
+        )
+        for index, each in enumerate(config.rules)
+    ]
+    return Policy(config.methods, rules, label=label)
+
+
+def _rate(name: str, rate: RateConfig) -> Rate:
+    return Rate("route", name, rate.amount, rate.seconds)
+
+
+def _gauge(name: str, limit: int) -> Gauge:
+    return Gauge(limit, f"routes.{name}.limits.concurrency")
 
 
 def slots(scheme: Scheme) -> Iterator[Slot]:

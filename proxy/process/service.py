@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from proxy.dataplane.front import Front
 from proxy.dataplane.handler import Handler
 from proxy.dataplane.limits import ClientLimits
 from proxy.observe.log import request_ids
+from proxy.process.accounts import Accounts
+from proxy.process.certificates import Certificates
 from proxy.process.descriptors import room_for
 from proxy.process.listeners import BACKLOG, bind_all
 from proxy.process.provision import provision
@@ -41,6 +44,8 @@ class Service:
         config: settled.
         provisioned: made of it.
         listeners: bound.
+        accounts: kept of the requests.
+        certificates: of those with TLS.
         log: for requests and for the life of the process.
     """
 
@@ -49,16 +54,21 @@ class Service:
         config: Config,
         provisioned: Provisioned,
         listeners: list[Listener],
+        accounts: Accounts,
+        certificates: Certificates,
         log: Log,
     ) -> None:
         self.config = config
         self.provisioned = provisioned
         self.listeners = tuple(listeners)
+        self._accounts = accounts
+        self._certificates = certificates
         self._log = log
         self._servers: list[asyncio.Server] = []
         # The prefix keeps the identifiers of replicas and restarts apart.
         ids = request_ids(f"{secrets.token_hex(4)}-")
-        self._handler = Handler(provisioned.snapshot, self, log, ids)
+        snapshot = replace(provisioned.snapshot, limiter=accounts.limiter, audit=accounts.audit)
+        self._handler = Handler(snapshot, self, log, ids)
         loop = asyncio.get_running_loop()
         self._front = Front(self._handler, self._limits(), Sweep(loop), loop)
 
@@ -71,12 +81,17 @@ class Service:
             ListenError: an address cannot be listened on.
         """
         loop = asyncio.get_running_loop()
-        provisioned = provision(config, environ, Sweep(loop))
-        service = cls(config, provisioned, bind_all(config), log)
+        provisioned = provision(config, environ, Sweep(loop), log)
+        accounts, certificates = Accounts(config, log), Certificates(config, log)
+        service = cls(config, provisioned, bind_all(config), accounts, certificates, log)
         for listener in service.listeners:
-            make = service._front.protocols(listener.entrance)
+            gate = certificates.gate(listener.tls)
+            make = service._front.protocols(listener.entrance, gate)
             create = loop.create_server if listener.path is None else loop.create_unix_server
             service._servers.append(await create(make, sock=listener.socket, backlog=BACKLOG))
+        if provisioned.gateway is not None:
+            await provisioned.gateway.start()
+        await certificates.start()
         return service
 
     def _limits(self) -> ClientLimits:
@@ -127,7 +142,7 @@ class Service:
         if made.path is not None:
             return shared[0].url + made.path
         port = shared[0].url.rpartition(":")[2]
-        return f"http://{made.hosts[0]}:{port}"
+        return f"{shared[0].entrance.scheme}://{made.hosts[0]}:{port}"
 
     async def drain(self) -> None:
         """Stop as agreed with whoever sends the requests.
@@ -155,11 +170,15 @@ class Service:
         self._front.abort()
         for pool in self.provisioned.pools:
             pool.close()
+        if self.provisioned.gateway is not None:
+            await self.provisioned.gateway.stop()
+        await self._certificates.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._front.all_closed()
         if self.connections:
             self._log.events.error("requests_do_not_end", connections=self.connections)
+        await self._accounts.stop()
         self._log.flush()
 
     def _stop_listening(self) -> None:

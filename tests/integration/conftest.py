@@ -14,7 +14,13 @@ from tests.integration.rig.upstream import Upstream
 
 
 # Stand-ins, and commands that bring their own loop.
-_ON_ONE_LOOP = ("test_standin", "test_commands", "test_run_command", "test_wire_observed")
+_ON_ONE_LOOP = (
+    "test_standin",
+    "test_commands",
+    "test_keys_command",
+    "test_run_command",
+    "test_wire_observed",
+)
 
 
 def pytest_asyncio_loop_factories(config, item):

@@ -7,6 +7,7 @@ import json
 import socket
 
 import pytest
+import trustme
 
 from proxy import __version__
 from proxy.standins.carbonregistry import Carbonregistry
@@ -14,6 +15,10 @@ from proxy.standins.carbonregistry_data import GRANTS
 from proxy.standins.microreact import USER_TOKEN, Microreact
 from tests.integration.rig.command import invoke
 from tests.integration.rig.proxy import one_route
+from tests.integration.rig.tls import Pki
+
+
+FREE = ("127.0.0.1", 0)
 
 
 @pytest.fixture(autouse=True)
@@ -129,11 +134,14 @@ def test_a_time_that_is_none_is_exit_2(upstream, tmp_path, seconds):
 
 
 async def test_healthcheck_tells_whether_it_is_ready(start, upstream, tmp_path):
-    """0 and 1, over TCP and a unix socket; nobody there, and a draining one, are 1."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """0 and 1, over TCP, a unix socket and TLS; nobody there, and a draining one, are 1."""
+    with socket.create_server(FREE) as one, socket.create_server(FREE) as two:
+        port, other = one.getsockname()[1], two.getsockname()[1]
+    pki = Pki(tmp_path, trustme.CA())
+    pki.write(pki.issue())
     results = []
-    for listen in (f"localhost:{port}", f"unix:{tmp_path}/kb.sock"):
+    secured = pki.listen() | {"address": f"127.0.0.1:{other}"}
+    for listen in (f"localhost:{port}", f"unix:{tmp_path}/kb.sock", secured):
         config = one_route(upstream.origin, listen="none") | {"listen": listen}
         written(tmp_path, config)
         results.append(await asyncio.to_thread(invoke, "healthcheck"))
@@ -142,8 +150,8 @@ async def test_healthcheck_tells_whether_it_is_ready(start, upstream, tmp_path):
         proxy.service._handler.leaving = True
         results.append(await asyncio.to_thread(invoke, "healthcheck"))
 
-    assert [1, 0, 1] * 2 == [status for status, _, _ in results]
-    assert ["", "ready\n", ""] * 2 == [out for _, out, _ in results]
+    assert [1, 0, 1] * 3 == [status for status, _, _ in results]
+    assert ["", "ready\n", ""] * 3 == [out for _, out, _ in results]
     assert "not ready" in results[2][2]
 
 

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 
 PACKAGES: Final = {
+    "chromium": "chromium",
     "curl": "curl",
+    "git": "git",
     "nginx": "nginx-light",
     "node": "nodejs",
+    "redis-server": "redis-server",
     "slowhttptest": "slowhttptest",
     "valgrind": "valgrind",
 }

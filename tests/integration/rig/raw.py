@@ -50,12 +50,19 @@ class Client(End, asyncio.Protocol):
         if not buffer:
             _, client = await loop.create_connection(cls, host, where)
             return client
-        raw = socket.socket(socket.AF_INET)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        raw.setblocking(False)
-        await loop.sock_connect(raw, (host, where))
+        raw = await cls.connect_raw(where, host=host, buffer=buffer)
         _, client = await loop.create_connection(cls, sock=raw)
         return client
+
+    @staticmethod
+    async def connect_raw(port: int, *, host: str = "127.0.0.1", buffer: int = 0) -> socket.socket:
+        """Connect to a port, and leave the socket as it is; `buffer` as for `connect`."""
+        raw = socket.socket(socket.AF_INET)
+        if buffer:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        raw.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(raw, (host, port))
+        return raw
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.callgrind import Child, CountError, per_time, total
-from benchmarks.counted import REFERENCE
-from benchmarks.instructions import counted, load_stored, markdown
+from benchmarks.counted import ASKED, REFERENCE, UNASKED
+from benchmarks.instructions import counted, key_check, load_stored, markdown
 from benchmarks.pure_path import HEADS
 
 
@@ -16,7 +16,7 @@ STORED = dict.fromkeys(HEADS, 0.5)
 def counts(one=100.0, many=100.0):
     """Counts that are the same for every kind; the reference takes 200."""
     requests = {(kind, 1): one for kind in HEADS} | {(kind, 100): many for kind in HEADS}
-    return {(REFERENCE, 0): 200.0} | requests
+    return {(REFERENCE, 0): 200.0, (UNASKED, 1): 100.0, (ASKED, 1): 109.0} | requests
 
 
 def failures(counts, stored=STORED):
@@ -71,3 +71,8 @@ def test_every_kind_is_stored():
 def test_the_table_has_a_row_for_each_kind():
     """Behind its head and a line."""
     assert 2 + len(HEADS) == len(markdown(counted(counts(), STORED)).splitlines())
+
+
+def test_what_a_key_takes_is_a_ratio():
+    """Of the same request."""
+    assert pytest.approx(1.09) == key_check(counts())

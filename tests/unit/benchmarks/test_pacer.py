@@ -96,7 +96,7 @@ def test_each_turn_of_a_pacer_is_its_own(server):
 
 
 def test_what_is_asked_of_a_proxy_has_a_credential_to_take_off():
-    assert "Authorization: Bearer made-up" in request("nginx")
+    assert "Authorization: Bearer kb_" in request("nginx")
     assert "Authorization" not in request(NginxUpstream.name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.pure_path import HEADS, NAME, PATH, carrier
+from benchmarks.pure_path import HEADS, KEYED, NAME, PATH, carrier
 from benchmarks.reference import Work
 from proxy.dataplane.outbound import assemble
 
@@ -44,3 +44,12 @@ def test_the_reference_stays_the_same():
     work.once()
 
     assert 884 == work.done
+
+
+@pytest.mark.parametrize(("gateway", "client"), [(True, "bench"), (False, None)])
+def test_a_key_is_checked_where_it_is_counted(sent, gateway, client):
+    """And nowhere else."""
+    record = carrier(1, gateway=gateway)(KEYED)
+
+    assert client == (record.caller and record.caller.name)
+    assert b"kb_bench" not in sent[0].head

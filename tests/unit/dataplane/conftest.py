@@ -13,6 +13,7 @@ from proxy.dataplane.inject import Injector
 from proxy.dataplane.model import Head
 from proxy.dataplane.policy import Policy
 from proxy.dataplane.route import Route
+from proxy.dataplane.slots import Slots
 from proxy.upstream.origin import Origin
 
 
@@ -47,6 +48,7 @@ def make_route():
             "injector": Injector(None, ()),
             "body_limit": None,
             "replay_buffer": 0,
+            "slots": Slots(),
         }
         return Route(**values | changes)
 

@@ -1,0 +1,79 @@
+"""Brakes peers that try keys; a key that is right is never braked."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING, Final
+
+from proxy.dataplane.authenticate import CHALLENGE
+from proxy.dataplane.errors import ClientKeyInvalid, RateLimited
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.dataplane.errors import Refusal
+
+
+AMOUNT: Final = 10
+WINDOW_S: Final = 60
+_PEERS: Final = 10_000
+"""Peers that are remembered; those that have been quiet for longest are forgotten first."""
+_NETWORK_BITS: Final = 64
+"""Of an IPv6 address: whoever has one has all behind it."""
+
+
+class Throttle:
+    """Counts the failures of each peer in the last minute.
+
+    Args:
+        now: tells seconds that only grow.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def failed(self, address: str) -> Refusal:
+        """Count a failure; return how to refuse it: as invalid, or as one too many.
+
+        Args:
+            address: the peer's, or "unix".
+        """
+        now, network = self._now(), _network(address)
+        recent = self._failures.setdefault(network, deque(maxlen=AMOUNT))
+        self._failures.move_to_end(network)
+        if len(self._failures) > _PEERS:
+            self._failures.popitem(last=False)
+        if len(recent) == AMOUNT and now - recent[0] < WINDOW_S:
+            return _too_many(WINDOW_S - (now - recent[0]))
+        recent.append(now)
+        return ClientKeyInvalid(
+            "The client key is not valid; ask who runs this gateway for a new one.",
+            fields=CHALLENGE,
+        )
+
+
+def _too_many(wait_s: float) -> RateLimited:
+    wait = b"%d" % (int(wait_s) + 1)
+    return RateLimited(
+        "Too many wrong client keys from this address; a right one is still taken.",
+        cause="wrong client keys",
+        fields=(
+            (b"Retry-After", wait),
+            (b"RateLimit-Policy", b'"wrong-keys";q=%d;w=%d' % (AMOUNT, WINDOW_S)),
+            (b"RateLimit", b'"wrong-keys";r=0;t=' + wait),
+        ),
+    )
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address) or parsed.ipv4_mapped is not None:
+        return address
+    return str(IPv6Address(int(parsed) >> _NETWORK_BITS << _NETWORK_BITS))

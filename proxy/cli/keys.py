@@ -1,0 +1,210 @@
+"""`keybearer keys`: make, list and revoke the keys of clients."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from proxy.access import clientsfile
+from proxy.access.clientsedit import MisfitError, entry
+from proxy.access.clientstext import ROUTE
+from proxy.access.keys import is_name, new_key, written
+from proxy.access.yamltext import ClientsFileError
+from proxy.cli.configuration import VARIABLE, chosen_file, config_option, load_file
+from proxy.cli.fail import Failure, WrongConfiguration
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.access.clientstext import Listed
+    from proxy.config.schema import Config
+
+
+def _file_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--file",
+        "clients_file",
+        type=click.Path(path_type=Path),
+        help="The clients file; else the configuration's `clients_file`.",
+    )(command)
+
+
+def _client(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    if not is_name(name):
+        raise click.BadParameter("a client's name is a-z, then up to 62 of a-z, 0-9 and -")
+    return name
+
+
+def _routes(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if names != ("*",) and not all(map(ROUTE.fullmatch, names)):
+        raise click.BadParameter("names of routes with commas between them, or * alone for all")
+    return names
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke the keys of clients."""
+    gc.disable()  # 10,000 clients take half the time, and the process ends at once
+
+
+@keys.command("new")
+@click.argument("name", callback=_client)
+@click.option(
+    "--routes",
+    metavar="A,B|*",
+    callback=_routes,
+    help="What a new client may use; * for every route.",
+)
+@config_option
+@_file_option
+def new(
+    *, name: str, routes: tuple[str, ...] | None, file: Path | None, clients_file: Path | None
+) -> None:
+    """Make a key for a client, a new one or one more: both keys work until one is revoked.
+
+    The key is all that is printed on stdout, this once; only its SHA-256 is stored. A running
+    service takes it up from the clients file by itself.
+    """
+    config = None if clients_file is not None else _configuration(file)
+    clients_file = clients_file or _clients_file(config)
+    _check_routes(config, routes)
+    key = new_key(name)
+    if clients_file is None:
+        _tell_lines(name, written(key), routes, present=name in getattr(config, "clients", {}))
+    else:
+        client = _edited(clientsfile.add, clients_file, name, written(key), routes)
+        _tell_client(client, clients_file)
+    # Last: whoever reads it can rely on it. Flushed, so that a full disk is told.
+    click.echo(key)
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@config_option
+@_file_option
+def list_(*, as_json: bool, file: Path | None, clients_file: Path | None) -> None:
+    """List the clients of the clients file; of each key, how its hash begins."""
+    try:
+        clients = clientsfile.listing(_needed(file, clients_file))
+    except ClientsFileError as error:
+        raise WrongConfiguration(str(error)) from error
+    if as_json:
+        told = [
+            {
+                "name": client.name,
+                "keys": client.keys,
+                "routes": client.routes,
+                "expires": client.expires,
+            }
+            for client in clients
+        ]
+        click.echo(json.dumps(told, indent=2))
+        return
+    width = max((len(client.name) for client in clients), default=0)
+    for client in clients:
+        click.echo(f"{client.name:<{width}}  {_described(client)}")
+
+
+@keys.command("revoke")
+@click.argument("name", callback=_client)
+@click.option("--key", "start", metavar="HASHSTART", help="One key, by how its hash begins.")
+@config_option
+@_file_option
+def revoke(*, name: str, start: str | None, file: Path | None, clients_file: Path | None) -> None:
+    """Take one key of a client away, or without --key the client with all it has."""
+    chosen = _needed(file, clients_file)
+    gone = _edited(clientsfile.revoke, chosen, name, start)
+    told = f"{name} with all its keys" if start is None else f"the key {gone.keys[0]}… of {name}"
+    click.echo(f"{told} is revoked in {chosen}", err=True)
+
+
+def _configuration(file: Path | None) -> Config | None:
+    """Return the configuration, None if none is named and none is here."""
+    if file is None and not os.environ.get(VARIABLE) and not chosen_file(None).exists():
+        return None
+    return load_file(file)
+
+
+def _clients_file(config: Config | None) -> Path | None:
+    found = getattr(config, "clients_file", None)
+    return found if isinstance(found, Path) else None
+
+
+def _needed(file: Path | None, clients_file: Path | None) -> Path:
+    chosen = clients_file or _clients_file(_configuration(file))
+    if chosen is None:
+        raise click.UsageError(
+            "there is no clients file: name one with --file, or as `clients_file:` in the "
+            "configuration; clients that stand in the configuration itself are edited there"
+        )
+    return chosen
+
+
+def _check_routes(config: Config | None, routes: tuple[str, ...] | None) -> None:
+    if config is None or routes is None or routes == ("*",):
+        return
+    unknown = [name for name in routes if name not in config.routes]
+    if unknown:
+        raise click.UsageError(
+            f"--routes: there is no route {', '.join(unknown)}; there are "
+            f"{', '.join(config.routes)}"
+        )
+
+
+def _edited(edit: Callable[..., Listed], path: Path, *what: object) -> Listed:
+    try:
+        return edit(path, *what)
+    except ClientsFileError as error:
+        raise WrongConfiguration(str(error)) from error
+    except MisfitError as error:
+        raise Failure(f"{path}: {error}") from error
+    except OSError as error:
+        raise Failure(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _tell_client(client: Listed, path: Path) -> None:
+    start = client.keys[-1]
+    click.echo(f"{client.name}: {_described(client)}", err=True)
+    click.echo(f"added to {path} as sha256:{start}…; the key itself is shown this once:", err=True)
+    if client.expires is not None and _is_past(client.expires):
+        click.echo(f"warning: {client.name} expired on {client.expires}", err=True)
+
+
+def _tell_lines(
+    name: str, written_key: str, routes: tuple[str, ...] | None, *, present: bool
+) -> None:
+    if present:
+        click.echo(f"make a list of `key:` of {name}, and add this to it:", err=True)
+        click.echo(f"      - {written_key}", err=True)
+    else:
+        click.echo("put this into the configuration or into a clients file:", err=True)
+        click.echo("clients:", err=True)
+        granted = routes or ("ROUTE",)
+        click.echo("\n".join(entry(name, written_key, granted, "  ")), err=True)
+    click.echo("the key itself is shown this once:", err=True)
+
+
+def _described(client: Listed) -> str:
+    count = "1 key" if len(client.keys) == 1 else f"{len(client.keys) or 'no'} keys"
+    starts = "".join(f" {start}" for start in client.keys)
+    until = "never expires" if client.expires is None else f"expires {client.expires}"
+    return f"{count}{starts}, {until}, routes {', '.join(client.routes) or 'none'}"
+
+
+def _is_past(day: str) -> bool:
+    try:
+        return date.fromisoformat(day) < datetime.now(tz=UTC).date()
+    except ValueError:
+        return False

@@ -1,0 +1,136 @@
+"""Authenticate: which client asks, told by a key, a JWT or a certificate.
+
+A tool may be made to send something in a slot of its own, so every slot is looked into, and what
+is neither a key nor a token of an issuer we know is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from proxy.dataplane.errors import BadRequest, ClientKeyRequired
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from proxy.dataplane.caller import Caller
+    from proxy.dataplane.errors import Refusal
+    from proxy.dataplane.model import Clients, Peer
+
+
+KEY_PREFIX: Final = "kb_"
+_KEYS: Final = re.compile(r"(?<![0-9A-Za-z_-])kb_[0-9A-Za-z_-]*")
+"""What is a key, or means to be one, whatever format of a slot stands around it."""
+_LONGEST: Final = 8192
+"""Characters of a slot's value that are looked at; no key and no token is longer."""
+CHALLENGE: Final = (
+    # Basic first: git, Maven and `curl --anyauth` ask for no other.
+    (b"WWW-Authenticate", b'Basic realm="keybearer", charset="UTF-8"'),
+    (b"WWW-Authenticate", b'Bearer realm="keybearer"'),
+)
+_MISPLACED: Final = re.compile(
+    r"kb(?:_|%5f)[a-z][a-z0-9-]{0,62}(?:_|%5f)[0-9a-z]{16}", re.IGNORECASE | re.ASCII
+)
+"""A key, or a good part of one."""
+
+
+def authenticate(clients: Clients, values: Iterable[str], peer: Peer) -> Caller:
+    """Return the client that sends a request.
+
+    Args:
+        clients: who there are.
+        values: what stands in the slots.
+        peer: whose certificate counts too, and whose failures are counted.
+
+    Raises:
+        ClientKeyRequired: no slot holds a key.
+        ClientKeyInvalid: the key is unknown, wrong or expired.
+        RateLimited: so were too many before it.
+        BadRequest: two different clients' keys; whose would be right?
+        KeysWanted: the token's issuer is to be asked first; then again.
+    """
+    keys: list[str] = []
+    tokens: list[str] = []
+    for value in values:
+        _look(value, keys, tokens, clients)
+    offered = set(keys + tokens)
+    if len(offered) > 1:
+        raise BadRequest("The request holds two different client keys; send one.")
+    caller: Caller | None = None
+    if keys:
+        caller = clients.by_key(keys[0])
+    elif tokens:
+        caller = clients.by_token(tokens[0])
+    if caller is None and (offered or peer.certificate is None):
+        raise _unknown(clients, peer, offered=bool(offered))
+    return _certified(clients, caller, peer)
+
+
+def _certified(clients: Clients, caller: Caller | None, peer: Peer) -> Caller:
+    if peer.certificate is not None:
+        named = clients.by_certificate(peer.certificate)
+        if caller is None:
+            caller = named
+        elif named is not None and named is not caller:
+            raise BadRequest("The client key and the client certificate are of two clients.")
+    if caller is None:
+        raise _unknown(clients, peer, offered=False)
+    return caller
+
+
+def _unknown(clients: Clients, peer: Peer, *, offered: bool) -> Refusal:
+    if offered:
+        return clients.failed(peer)
+    return ClientKeyRequired(
+        "This gateway asks for a client key: as Bearer token, as user or password, in "
+        "Access-Token or X-Api-Key. Who runs it makes one with `keybearer keys new NAME`.",
+        fields=CHALLENGE,
+    )
+
+
+def _look(value: str, keys: list[str], tokens: list[str], clients: Clients) -> None:
+    """Add the keys and tokens that stand in a value: plain, behind a scheme, or as Basic."""
+    if len(value) > _LONGEST:
+        return
+    words = value.split()
+    scheme = words[0].lower() if len(words) > 1 else ""
+    if scheme == "basic":
+        _look_into_basic(words[1], keys)
+        return
+    if KEY_PREFIX in value:
+        keys += _KEYS.findall(value)
+    if scheme == "bearer" and "." in words[1] and clients.issues(words[1]):
+        tokens.append(words[1])
+
+
+def _look_into_basic(text: str, keys: list[str]) -> None:
+    """Add the user or the password (RFC 7617): tools send a token as the one or as the other."""
+    try:
+        pair = b64decode(text, validate=True).decode("latin-1")
+    except (NotBase64, ValueError):
+        return
+    user, _, password = pair.partition(":")
+    keys += _KEYS.findall(f"{user} {password}")
+
+
+def check_misplaced(fields: bytes, target: str) -> None:
+    """Refuse a request that would take a client's key upstream, in a place that is no slot.
+
+    Args:
+        fields: the lines that would be sent, without the credential.
+        target: path and query that would be sent.
+
+    Raises:
+        BadRequest: one of them holds a key.
+    """
+    text = (unquote(target, "latin-1") if "%" in target else target) + fields.decode("latin-1")
+    if "kb" in text and _MISPLACED.search(text) is not None:
+        raise BadRequest(
+            "A client key stands where it would be passed on to the upstream. Send it as Bearer "
+            "token, as Basic user or password, in Access-Token or X-Api-Key, and nowhere else."
+        )

@@ -1,0 +1,67 @@
+"""A client of the gateway: what it may ask for, and in whose name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy.dataplane.errors import PolicyDenied
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from proxy.dataplane.gauge import Gauge
+    from proxy.dataplane.inject import Injector
+    from proxy.dataplane.model import Rate
+    from proxy.dataplane.policy import Policy
+    from proxy.dataplane.route import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client, ready to be judged by.
+
+    Attributes:
+        name: as configured.
+        routes: the names of those it may use; None: all.
+        policy: what it may ask of them, on top of the routes' own.
+        injectors: its own credentials, by the name of the route; the others are the routes'.
+        rate: of its requests, or None.
+        gauge: of its requests at once, or None.
+    """
+
+    name: str
+    routes: frozenset[str] | None
+    policy: Policy
+    injectors: Mapping[str, Injector]
+    rate: Rate | None = None
+    gauge: Gauge | None = None
+
+    def injector(self, route: Route) -> Injector:
+        """Return what puts the credential on: the client's own, or the route's."""
+        return self.injectors.get(route.name, route.injector)
+
+    def check(self, route: str, method: str, path: str) -> str:
+        """Let a request through; return the rule that allows it, or "".
+
+        Args:
+            route: its name.
+            method: as sent.
+            path: undecoded, without query and prefix.
+
+        Raises:
+            PolicyDenied: the route, the method or the path is not for this client.
+        """
+        if self.routes is not None and route not in self.routes:
+            raise PolicyDenied(
+                "This client may not use the route; its `routes` are in the configuration.",
+                rule=f"clients.{self.name}.routes",
+            )
+        methods = self.policy.methods
+        if methods is not None and method not in methods:
+            raise PolicyDenied(
+                "This client may not use the method; its `methods` are in the configuration.",
+                rule=f"clients.{self.name}.methods",
+            )
+        return self.policy.check(method, path)

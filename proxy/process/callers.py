@@ -1,0 +1,75 @@
+"""Callers: what the clients of a configuration become for the data plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from proxy.access.registry import Entry
+from proxy.dataplane.caller import Caller
+from proxy.dataplane.gauge import Gauge
+from proxy.dataplane.model import Rate
+from proxy.dataplane.policy import Policy, rule
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.config.client import ClientConfig
+    from proxy.dataplane.inject import Injector
+
+
+_NO_POLICY: Final = Policy(None)
+
+
+class Callers:
+    """Makes callers; what many of them have in common is made once.
+
+    Args:
+        injector: makes the injector of a route (its name) for a named credential.
+    """
+
+    def __init__(self, injector: Callable[[str, str], Injector]) -> None:
+        self._injector = injector
+        self._injectors: dict[tuple[str, str], Injector] = {}
+        self._gauges: dict[tuple[str, int], Gauge] = {}
+
+    def entry(self, name: str, client: ClientConfig) -> Entry:
+        """Return a client with what it is known by."""
+        rate, routes = client.rate, client.routes
+        caller = Caller(
+            name,
+            None if routes is None else frozenset(routes),
+            self._policy(name, client),
+            {route: self._own(route, own) for route, own in client.credentials.items()},
+            None if rate is None else Rate("client", name, rate.amount, rate.seconds),
+            self._gauge(name, client.concurrency),
+        )
+        subject = None if client.certificate is None else client.certificate.subject
+        return Entry(caller, client.key, client.expires, subject)
+
+    def _policy(self, name: str, client: ClientConfig) -> Policy:
+        if client.methods is None and not client.rules:
+            return _NO_POLICY
+        label = f"clients.{name}"
+        rules = [
+            rule(
+                each.methods, each.paths, allow=each.action == "allow", label=f"{label}.rules[{i}]"
+            )
+            for i, each in enumerate(client.rules)
+        ]
+        return Policy(client.methods, rules, label=label)
+
+    def _own(self, route: str, credential: str) -> Injector:
+        key = route, credential
+        if key not in self._injectors:
+            self._injectors[key] = self._injector(route, credential)
+        return self._injectors[key]
+
+    def _gauge(self, name: str, limit: int | None) -> Gauge | None:
+        """Return the client's gauge; one whose limit stays goes on counting over a reload."""
+        if limit is None:
+            return None
+        key = name, limit
+        if key not in self._gauges:
+            self._gauges[key] = Gauge(limit, f"clients.{name}.concurrency")
+        return self._gauges[key]
