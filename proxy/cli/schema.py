@@ -6,7 +6,7 @@ import json
 
 import click
 
-from proxy.config.schema import json_schema
+from proxy.config.json_schema import json_schema
 
 
 @click.command()

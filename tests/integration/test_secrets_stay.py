@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from proxy.config.errors import ConfigError
+from proxy.config.json_schema import json_schema
 from proxy.config.loader import loads
-from proxy.config.schema import json_schema
 from proxy.secret import Secret
 from tests.integration.rig.command import invoke, ready
 from tests.integration.rig.proxy import get, one_route, request

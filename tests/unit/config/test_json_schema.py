@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from proxy.config.json_schema import json_schema
 from proxy.config.loader import loads
 from proxy.config.nodes import Mapping, Scalar
-from proxy.config.schema import json_schema
 from proxy.config.source import parse
 
 

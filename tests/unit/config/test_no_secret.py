@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from proxy.config.errors import ConfigError
+from proxy.config.json_schema import json_schema
 from proxy.config.loader import loads
-from proxy.config.schema import json_schema
 
 
 CANARY = "hunter2canary"
