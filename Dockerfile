@@ -1,4 +1,4 @@
-# Keybearer as a sidecar: numeric user, read-only root, any uid, nothing but the Python base and one virtual environment.
+# Keybearer as a sidecar or a team's gateway: numeric user, read-only root, any uid, nothing but the Python base and one virtual environment.
 ARG PYTHON_VERSION=3.11
 ARG DEBIAN_RELEASE=bookworm
 
@@ -7,11 +7,12 @@ FROM python:${PYTHON_VERSION}-${DEBIAN_RELEASE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # Two environments: the tools that build never reach the image, and the one that does holds no pip.
 RUN python3 -m venv /build && python3 -m venv --without-pip /opt/keybearer
-COPY requirements/build.txt requirements/compile.txt requirements/run.txt /src/requirements/
+# gateway.txt holds what run.txt does, and what clients, rates and TLS listeners need beside it.
+COPY requirements/build.txt requirements/compile.txt requirements/gateway.txt /src/requirements/
 RUN /build/bin/pip install --require-hashes --only-binary :all: \
       -r /src/requirements/build.txt -r /src/requirements/compile.txt \
  && /build/bin/pip --python /opt/keybearer/bin/python install --require-hashes --only-binary :all: --no-compile \
-      -r /src/requirements/run.txt
+      -r /src/requirements/gateway.txt
 COPY pyproject.toml README.md LICENSE /src/
 COPY proxy /src/proxy
 # unchecked-hash: valid whatever the file times become in a layer, and no look at the sources at start.

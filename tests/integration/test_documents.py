@@ -28,6 +28,7 @@ from proxy.dataplane.headers import (
     REWRITTEN,
 )
 from proxy.dataplane.model import Head, Peer
+from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.problem import problem
 from proxy.dataplane.record import Record
 from proxy.observe.log import Log
@@ -149,6 +150,9 @@ def test_every_command_that_is_shown_exists():
             continue
         command = commands.get_command(context, name)
         assert command is not None, name
+        if isinstance(command, click.Group) and rest:
+            assert rest[0] in command.commands, (name, rest)
+            command = command.commands[rest[0]]
         options = {option for param in command.params for option in param.opts}
         assert {word for word in rest if word.startswith("-")} <= options, (name, rest)
 
@@ -227,8 +231,10 @@ def test_the_problem_that_is_shown_is_ours():
     """Byte for byte, but for its identifier."""
     (shown,) = re.findall(r"HTTP/1\.1 403.*?\n\n\{.*?\}$", read(README), re.DOTALL | re.MULTILINE)
     document = json.loads(shown.partition("\n\n")[2])
-    refusal = refusals.PolicyDenied("The rules of this route deny the request.")
-    answer = problem(refusal, document["request_id"], to_head=False, close=False)
+    policy = Policy(None, [rule(None, ["/**"], allow=False)])
+    with pytest.raises(refusals.PolicyDenied) as raised:
+        policy.check("GET", "/api/user/access-token")
+    answer = problem(raised.value, document["request_id"], to_head=False, close=False)
 
     assert answer.decode().replace("\r\n", "\n") == shown
 
@@ -243,6 +249,15 @@ def test_the_log_line_that_is_shown_has_the_fields_of_one():
     log.flush()
 
     assert list(json.loads(stream.getvalue())) == list(json.loads(shown))
+
+
+def test_the_line_of_the_audit_that_is_shown_has_the_fields_of_one():
+    """In their order."""
+    (shown,) = re.findall(r'^\{.*"event":"audit".*\}$', read(README), re.MULTILINE)
+    head = Head("GET", "/", (1, 1), (), CIMultiDict(), None, chunked=False, keep_alive=True)
+    line = Record("id", head, Peer("unix")).decision("now")
+
+    assert list(json.loads(line)) == list(json.loads(shown))
 
 
 def test_the_list_of_make_is_make_helps():
