@@ -186,7 +186,7 @@ class RequestRules:
         forwarding = folded in _FORWARDING or folded.startswith("x-forwarded-")
         return DROP if dropped or forwarding or folded == "host" else KEEP
 
-    def fields(
+    def fields(  # noqa: C901, PLR0915 -- one pass over all fields: each costs
         self, head: Head, entrance: Entrance, peer: Peer, *, ours: bool, foreign: bool = False
     ) -> tuple[bytes, list[str], list[str]]:
         """Return the field lines to send, without the credential, and what was taken off.

@@ -102,7 +102,7 @@ class Errand:
             self.places = self.places.and_of(caller.gauge)
 
 
-def judge(  # noqa: C901, PLR0915 -- the whole way, on one screen
+def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     head: Head, body: Body, entrance: Entrance, record: Record, snapshot: Snapshot, health: Health
 ) -> Errand | bytes:
     """Return what is to be sent, or the answer where it is our own.
