@@ -13,12 +13,14 @@
     ├── BodyTooLarge    413
     ├── TargetTooLarge  414
     ├── HostDenied      421
+    ├── RateLimited     429
     ├── HeadersTooLarge 431
     ├── UnsupportedCoding 501
     ├── UnsupportedMethod 501
     ├── BadVersion      505
     ├── Overloaded      503  more connections than are served
     ├── CredentialUnavailable 503
+    ├── CountUnavailable 503  the store of the rates is away
     ├── UpstreamRefused       as the upstream layer's error says
     └── InternalFault   500  a fault of ours
 
@@ -47,6 +49,7 @@ class Refusal(Exception):
         detail: what is wrong and what to do, for the client.
         cause: more of it, for the log.
         fields: further header fields.
+        rule: what in the configuration decided, for the audit.
     """
 
     status: int = 500
@@ -62,11 +65,13 @@ class Refusal(Exception):
         cause: str = "",
         close: bool | None = None,
         fields: tuple[tuple[bytes, bytes], ...] = (),
+        rule: str = "",
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.cause = cause
         self.fields = fields
+        self.rule = rule
         if close is not None:
             self.close = close
 
@@ -174,6 +179,14 @@ class HostDenied(Refusal):
     title = "Host denied"
 
 
+class RateLimited(Refusal):
+    """More requests than the client's or the route's rate, or more wrong keys than are heard."""
+
+    status = 429
+    code = "rate-limited"
+    title = "Too many requests"
+
+
 class HeadersTooLarge(Refusal):
     """A larger head than is read."""
 
@@ -229,6 +242,15 @@ class CredentialUnavailable(Refusal):
     status = 503
     code = "credential-unavailable"
     title = "Credential unavailable"
+    error = "proxy_internal_response"
+
+
+class CountUnavailable(Refusal):
+    """Where rates are counted cannot be reached, and `on_storage_error` is `deny`."""
+
+    status = 503
+    code = "rate-store-unavailable"
+    title = "Rate store unavailable"
     error = "proxy_internal_response"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from proxy.secret import Secret
 
@@ -31,6 +31,43 @@ class Credential(Protocol):
         """Return one secret for each slot of the scheme, or None while unavailable.
 
         The same object until the value changes, a new one after: what was made of it is kept.
+        """
+        ...
+
+
+class Rate:
+    """So many requests in so many seconds.
+
+    Attributes:
+        scope: whose it is.
+        name: of the route or client.
+        amount: requests.
+        seconds: the width of the window that slides along.
+    """
+
+    __slots__ = ("amount", "name", "scope", "seconds")
+
+    def __init__(
+        self, scope: Literal["route", "client"], name: str, amount: int, seconds: int
+    ) -> None:
+        self.scope = scope
+        self.name = name
+        self.amount = amount
+        self.seconds = seconds
+
+    def __repr__(self) -> str:
+        return f"Rate({self.scope} {self.name}: {self.amount} in {self.seconds} s)"
+
+
+class Limiter(Protocol):
+    """Counts requests, here or where replicas count together."""
+
+    def admit(self, rates: Sequence[Rate]) -> Awaitable[None]:
+        """Count a request; to be awaited.
+
+        Raises:
+            RateLimited: it is one too many.
+            CountUnavailable: it cannot be counted, and is not let through uncounted.
         """
         ...
 
