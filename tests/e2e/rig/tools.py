@@ -18,6 +18,7 @@ PACKAGES: Final = {
     "curl": "curl",
     "nginx": "nginx-light",
     "node": "nodejs",
+    "redis-server": "redis-server",
     "slowhttptest": "slowhttptest",
     "valgrind": "valgrind",
 }
