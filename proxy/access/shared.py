@@ -94,7 +94,7 @@ class SharedCounts:
         async with self._places:
             try:
                 async with asyncio.timeout(TIMEOUT_S):
-                    await self._client.lpop(f"{PREFIX}:{_key(rate)}")  # type: ignore[misc]
+                    await self._client.lpop(f"{PREFIX}:{_key(rate)}")
             except Exception as error:  # noqa: BLE001 -- as above
                 self._failed(error)
 

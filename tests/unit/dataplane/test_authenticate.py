@@ -169,7 +169,7 @@ def test_a_token_that_is_not_valid_is_a_failure():
 
 def test_keys_that_are_wanted_are_asked_for():
     class Wanting(Clients):
-        def by_token(self, token):
+        def by_token(self, token, value=""):
             raise KeysWanted(cast("Any", None))
 
     with pytest.raises(KeysWanted):
