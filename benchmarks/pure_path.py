@@ -23,7 +23,6 @@ from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.record import Record
 from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
-from proxy.dataplane.slots import Slots
 from proxy.secret import Secret
 from proxy.upstream.head import ResponseHead
 from proxy.upstream.origin import Origin
@@ -125,7 +124,6 @@ def route(name: str, path: str) -> Route:
         ),
         body_limit=None,
         replay_buffer=0,
-        slots=Slots(["access-token"]),
         upgrade=frozenset({"websocket"}),
     )
 

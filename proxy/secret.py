@@ -29,7 +29,11 @@ class Secret:
         self._value = _one_line(text)
 
     def reveal(self) -> bytes:
-        """Return the secret's bytes. Only `dataplane/inject.py` may call this."""
+        """Return the secret's bytes.
+
+        Only `dataplane/inject.py` may call this, and `process/accounts.py` for the address of a
+        store.
+        """
         return self._value
 
     def __len__(self) -> int:

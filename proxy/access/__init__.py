@@ -9,4 +9,9 @@ adding and revoking one means), `clientsfile` (the same in a file, under a lock 
 `compact` (what a JWT says, unverified; pure), `claims` (whose claims they are; pure), `keyset` (an
 issuer's public keys; the one that knows PyJWT), `fetch` (a document, in bounds), `issuers` (keys
 kept and renewed), `tokens` (all of it: whose a token is).
+
+`limits` (rates: who is over them), `windows` (counted here), `shared` and `breaker` (counted in a
+Redis, and what if it is away), `counts` (what both are).
+
+`audit` (a line for each decision), `journal`, `mend`, `place` and `rotation` (its file).
 """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _REMEMBERED: Final = 10_000
-"""Keys that were right and need not be hashed again."""
+"""Values of slots that held a right key, and need not be taken apart and hashed again."""
 
 
 class Tokens(Protocol):
@@ -99,17 +99,21 @@ class Registry:
         """Let these be the clients, from the next request on."""
         self._book = _Book(entries, tokens)
 
-    def by_key(self, key: str) -> Caller | None:
-        """Return the client whose key this is.
+    def by_value(self, value: str) -> Caller | None:
+        """Return the client that came with the same value before; see `dataplane.model.Clients`.
 
-        Unknown, wrong and expired keys run the same comparisons. A key that was right is
-        remembered, until the clients are replaced: hashing it costs as much as a tenth of a
-        request.
+        What was right is remembered until the clients are replaced: to take it apart and hash it
+        costs a tenth of a request.
+        """
+        known = self._book.right.get(value)
+        return None if known is None else self._unexpired(known)
+
+    def by_key(self, key: str, value: str = "") -> Caller | None:
+        """Return the client whose key this is; see `dataplane.model.Clients`.
+
+        Unknown, wrong and expired keys run the same comparisons.
         """
         book = self._book
-        known = book.right.get(key)
-        if known is not None:
-            return self._unexpired(known)
         name = name_of(key)
         entry = None if name is None else book.entries.get(name)
         digests = () if entry is None else entry.digests
@@ -120,8 +124,8 @@ class Registry:
         if entry is None or not found:
             return None
         caller = self._unexpired(entry)
-        if caller is not None and len(book.right) < _REMEMBERED:
-            book.right[key] = entry
+        if caller is not None and value and len(book.right) < _REMEMBERED:
+            book.right[value] = entry
         return caller
 
     def issues(self, token: str) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,8 @@ import click
 from proxy.cli.configuration import config_option, load_file
 from proxy.cli.fail import WrongConfiguration
 from proxy.cli.main import EXIT_FAILURE
+from proxy.config.client_checks import warnings as client_warnings
+from proxy.config.clients import load_clients
 from proxy.config.errors import ConfigError
 from proxy.config.settle import binding, too_short
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from proxy.config.client import ClientConfig
     from proxy.config.errors import Path as KeyPath
     from proxy.config.schema import Config
     from proxy.secret import Secret
@@ -38,10 +42,12 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
     try:
         config = load_file(file)
         routes = [_route(config, name) for name in config.routes]
+        clients = _clients(config)
         warnings: Sequence[str] = too_short(config, _written(config))
         good = True
         if probe:
             good, warnings = asyncio.run(_probe_all(config, routes))
+        warnings = [*warnings, *client_warnings(clients, now=time.time())]
     except (ConfigError, WrongConfiguration) as error:
         if not as_json:
             raise WrongConfiguration(str(error)) from error
@@ -52,11 +58,12 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
             "ok": good,
             "allow_origins": config.cors.allow_origins,
             "routes": routes,
+            "clients": len(clients),
             "warnings": list(warnings),
         }
         click.echo(json.dumps(told, indent=2))
     else:
-        _show(routes, config.cors.allow_origins, warnings)
+        _show(routes, config.cors.allow_origins, len(clients), warnings)
     sys.exit(0 if good else EXIT_FAILURE)
 
 
@@ -86,6 +93,11 @@ def _source(source: Any) -> str:
             return "value"
 
 
+def _clients(config: Config) -> dict[str, ClientConfig]:
+    path = config.clients_file
+    return {**config.clients, **({} if path is None else load_clients(path, config))}
+
+
 def _written(config: Config) -> dict[KeyPath, Secret]:
     """Return the secrets that are known without being looked for: those in the file."""
     bound = [binding(config, name) for name in config.routes]
@@ -113,7 +125,9 @@ async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> tuple[bool
     return all(outcome.good for outcome in outcomes), provisioned.warnings
 
 
-def _show(routes: list[dict[str, Any]], origins: tuple[str, ...], warnings: Sequence[str]) -> None:
+def _show(
+    routes: list[dict[str, Any]], origins: tuple[str, ...], clients: int, warnings: Sequence[str]
+) -> None:
     for route in routes:
         click.echo(f"{route['name']} -> {route['upstream']}")
         ways = [way for way in (route["path"], *route["hosts"], *route["listen"]) if way]
@@ -128,6 +142,8 @@ def _show(routes: list[dict[str, Any]], origins: tuple[str, ...], warnings: Sequ
             click.echo(f"  probe       {word}: {answer['detail']}{status}")
     if origins:
         click.echo(f"web pages of {', '.join(origins)} may use every route")
+    if clients:
+        click.echo(f"clients: {clients}; whoever is none of them is refused")
     for warning in warnings:
         click.echo(f"warning: {warning}")
     click.echo("the configuration is valid")

@@ -16,7 +16,7 @@ from proxy.dataplane.errors import BadRequest, ClientKeyRequired
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from proxy.dataplane.caller import Caller
     from proxy.dataplane.errors import Refusal
@@ -39,7 +39,7 @@ _MISPLACED: Final = re.compile(
 """A key, or a good part of one."""
 
 
-def authenticate(clients: Clients, values: Iterable[str], peer: Peer) -> Caller:
+def authenticate(clients: Clients, values: Sequence[str], peer: Peer) -> Caller:
     """Return the client that sends a request.
 
     Args:
@@ -54,6 +54,10 @@ def authenticate(clients: Clients, values: Iterable[str], peer: Peer) -> Caller:
         BadRequest: two different clients' keys; whose would be right?
         KeysWanted: the token's issuer is to be asked first; then again.
     """
+    if len(values) == 1 and peer.certificate is None:
+        known = clients.by_value(values[0])
+        if known is not None:
+            return known
     keys: list[str] = []
     tokens: list[str] = []
     for value in values:
@@ -63,7 +67,7 @@ def authenticate(clients: Clients, values: Iterable[str], peer: Peer) -> Caller:
         raise BadRequest("The request holds two different client keys; send one.")
     caller: Caller | None = None
     if keys:
-        caller = clients.by_key(keys[0])
+        caller = clients.by_key(keys[0], values[0] if len(values) == 1 else "")
     elif tokens:
         caller = clients.by_token(tokens[0])
     if caller is None and (offered or peer.certificate is None):
@@ -118,17 +122,22 @@ def _look_into_basic(text: str, keys: list[str]) -> None:
     keys += _KEYS.findall(f"{user} {password}")
 
 
-def check_misplaced(fields: bytes, target: str) -> None:
+def check_misplaced(fields: bytes, path: str, query: str | None) -> None:
     """Refuse a request that would take a client's key upstream, in a place that is no slot.
 
     Args:
         fields: the lines that would be sent, without the credential.
-        target: path and query that would be sent.
+        path: that would be sent.
+        query: the same, or None.
 
     Raises:
         BadRequest: one of them holds a key.
     """
-    text = (unquote(target, "latin-1") if "%" in target else target) + fields.decode("latin-1")
+    text = path + fields.decode("latin-1")
+    if query:
+        text += query
+    if "%" in text:
+        text = unquote(text, "latin-1")
     if "kb" in text and _MISPLACED.search(text) is not None:
         raise BadRequest(
             "A client key stands where it would be passed on to the upstream. Send it as Bearer "

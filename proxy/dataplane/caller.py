@@ -58,10 +58,10 @@ class Caller:
                 "This client may not use the route; its `routes` are in the configuration.",
                 rule=f"clients.{self.name}.routes",
             )
-        methods = self.policy.methods
-        if methods is not None and method not in methods:
+        policy = self.policy
+        if policy.methods is not None and method not in policy.methods:
             raise PolicyDenied(
                 "This client may not use the method; its `methods` are in the configuration.",
                 rule=f"clients.{self.name}.methods",
             )
-        return self.policy.check(method, path)
+        return policy.decide(method, path) if policy.rules else ""

@@ -62,6 +62,10 @@ class Places:
     def __init__(self, gauges: tuple[Gauge, ...]) -> None:
         self._gauges = gauges
 
+    def and_of(self, gauge: Gauge) -> Places:
+        """Return these places and one more."""
+        return Places((*self._gauges, gauge))
+
     def __enter__(self) -> None:
         """Take them.
 

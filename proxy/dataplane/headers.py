@@ -62,6 +62,9 @@ CLIENT_CREDENTIALS: Final = frozenset(
         "cookie",
     }
 )
+KEY_FIELDS: Final = frozenset({"authorization", "proxy-authorization", "access-token", "x-api-key"})
+"""Where clients' keys are looked for on every route, beside what its credential goes into. All of
+them are stripped, so a dummy in one of them does no harm."""
 CLIENT_CREDENTIAL_PARAMETERS: Final = frozenset(
     {
         "access_token",
@@ -91,6 +94,7 @@ CONNECTION: Final = 2  # dropped, with the fields that it names
 SHARED_ORIGIN: Final = 3  # kept, but not where several routes are one browser origin
 REWRITE: Final = 4
 CREDENTIAL: Final = 5  # dropped, and told
+KEY_SLOT: Final = 6  # the same, and looked into for a client's key
 
 
 def fold(name: str) -> str:
@@ -157,12 +161,14 @@ class RequestRules:
         keep = frozenset(map(fold, stripping.keep)) - injected
         named = frozenset(map(fold, stripping.headers))
         self._credentials = (CLIENT_CREDENTIALS - keep) | injected | named
+        self._slots = (KEY_FIELDS - keep) | injected
         self._drop = frozenset(fold_bytes(name) for name, _ in set_fields)
         self._fates: Judged[bytes, int] = Judged(self._judge)
         kept = frozenset(map(fold_parameter, stripping.keep))
         asked = frozenset(map(fold_parameter, stripping.parameters))
         always = frozenset(map(fold_parameter, stripping.injected_parameters))
         self._parameters = (CLIENT_CREDENTIAL_PARAMETERS - kept) | asked | always
+        self._parameter_slots = always
         self._forbidden: Judged[str, str | None] = Judged(self._judge_parameter)
         self._origin = str(origin).encode("ascii")
         self._host = b"Host: " + origin.authority.encode("ascii") + b"\r\n"
@@ -174,16 +180,16 @@ class RequestRules:
         if name.lower() == b"connection":
             return CONNECTION
         if folded in self._credentials:
-            return CREDENTIAL
+            return KEY_SLOT if folded in self._slots else CREDENTIAL
         # `Content_Length` and the like are no framing here, but may be behind a gateway.
         dropped = folded in HOP_BY_HOP or folded in FRAMING or folded in self._drop
         forwarding = folded in _FORWARDING or folded.startswith("x-forwarded-")
         return DROP if dropped or forwarding or folded == "host" else KEEP
 
-    def fields(
+    def fields(  # noqa: C901, PLR0915 -- one pass over all fields: each costs
         self, head: Head, entrance: Entrance, peer: Peer, *, ours: bool, foreign: bool = False
-    ) -> tuple[bytes, list[str]]:
-        """Return the field lines to send, without the credential, and the names stripped.
+    ) -> tuple[bytes, list[str], list[str]]:
+        """Return the field lines to send, without the credential, and what was taken off.
 
         Args:
             head: the client's.
@@ -192,10 +198,14 @@ class RequestRules:
             ours: the request has an Origin, and it is ours: upstream it becomes the upstream's.
             foreign: it has one of `cors.allow_origins`. The upstream does not know of that page,
                 and the page has no part in what the browser keeps for our host.
+
+        Returns:
+            the lines; the names that were stripped; the values that stood in slots of keys.
         """
         fates = self._fates
         kept: list[Field] = []
         stripped: list[str] = []
+        offered: list[str] = []
         named: list[bytes] = []
         for field in head.fields:
             fate = fates[field[0]]
@@ -203,8 +213,10 @@ class RequestRules:
                 kept.append(field)
             elif fate == CONNECTION:
                 named.append(field[1])
-            elif fate == CREDENTIAL:
+            elif fate >= CREDENTIAL:
                 stripped.append(_FOLDED[field[0]])
+                if fate == KEY_SLOT:
+                    offered.append(field[1].decode("latin-1"))
         gone = _named_by(named) if named else ()
         if gone:
             kept = [field for field in kept if fold_bytes(field[0]) not in gone]
@@ -219,7 +231,7 @@ class RequestRules:
         parts.append(_framing(head))
         parts.append(self._told(head, entrance, peer))
         parts.append(self._set)
-        return b"".join(parts), stripped
+        return b"".join(parts), stripped, offered
 
     def _of_a_page(self, kept: list[Field], stripped: list[str], *, ours: bool) -> list[Field]:
         if ours:
@@ -237,6 +249,17 @@ class RequestRules:
         if "[" in decoded and name not in self._parameters:
             name = _fold_unmatched(decoded)
         return name if name in self._parameters else None
+
+    def offered_in(self, query: str) -> list[str]:
+        """Return the values that stand in the query where the credential goes, decoded."""
+        if not self._parameter_slots:
+            return []
+        pairs = [pair.partition("=") for pair in query.split("&")]
+        return [
+            unquote_plus(value, "latin-1")
+            for name, _, value in pairs
+            if fold_parameter(unquote_plus(name, "latin-1")) in self._parameter_slots
+        ]
 
     def query(self, query: str | None) -> tuple[str | None, list[str]]:
         """Return the query without credentials, byte for byte otherwise, and the names stripped.

@@ -92,15 +92,17 @@ class Errand:
         self.upload = upload
         self.rates: tuple[Rate, ...] = ()
         self.places = NO_PLACES
-        if caller is not None or route.rate is not None or route.gauge is not None:
-            rates = (route.rate, None if caller is None else caller.rate)
-            gauges = (route.gauge, None if caller is None else caller.gauge)
-            self.rates = tuple([rate for rate in rates if rate is not None])
-            counting = tuple([gauge for gauge in gauges if gauge is not None])
-            self.places = Places(counting) if counting else NO_PLACES
+        if route.rate is not None:
+            self.rates = (route.rate,)
+        if route.gauge is not None:
+            self.places = Places((route.gauge,))
+        if caller is not None and caller.rate is not None:
+            self.rates = (*self.rates, caller.rate)
+        if caller is not None and caller.gauge is not None:
+            self.places = self.places.and_of(caller.gauge)
 
 
-def judge(  # noqa: C901, PLR0915 -- the whole way, on one screen
+def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     head: Head, body: Body, entrance: Entrance, record: Record, snapshot: Snapshot, health: Health
 ) -> Errand | bytes:
     """Return what is to be sent, or the answer where it is our own.
@@ -137,8 +139,17 @@ def judge(  # noqa: C901, PLR0915 -- the whole way, on one screen
     path = target.path[len(mount.prefix) :] or "/"
     if entrance.guarded and mount.base.shared and check_shared_origin(head.named):
         record.extra += SANDBOX
+    # Strip; nothing of it counts before the rest is decided. What is taken off tells the client.
+    fields, stripped, offered = route.request.fields(
+        head, entrance, record.peer, ours=page.ours, foreign=page.foreign
+    )
+    record.stripped = stripped
     # Authenticate.
-    caller = record.caller = _caller(snapshot.clients, route, head, target, record)
+    caller: Caller | None = None
+    if snapshot.clients is not None:
+        if target.query:
+            offered += route.request.offered_in(target.query)
+        caller = record.caller = authenticate(snapshot.clients, offered, record.peer)
     # Policy, then limits; those that count requests are the handler's to ask.
     record.rule = _allow(route, caller, head.method, path)
     if snapshot.audit is not None:
@@ -147,31 +158,19 @@ def judge(  # noqa: C901, PLR0915 -- the whole way, on one screen
     if head.chunked or head.length:
         upload = upload_of(head, body, limit=route.body_limit, keep=route.replay_buffer)
         record.upload = upload
-    # Strip, then inject: the credential comes last.
-    fields, stripped = route.request.fields(
-        head, entrance, record.peer, ours=page.ours, foreign=page.foreign
-    )
+    # Inject: the credential comes last.
     query = target.query
     if query:
         query, parameters = route.request.query(query)
         stripped += parameters
-    record.stripped = stripped
     injector = route.injector
     if caller is not None:
-        check_misplaced(fields, f"{path}?{query}")
+        check_misplaced(fields, path, query)
         injector = caller.injector(route)
     record.credential = injector.credential
     upgrade = wanted(head, route.upgrade) if head.upgrade else None
     request = assemble(head.method, path, query, fields, injector.inject(), upgrade)
     return Errand(mount, request, upload, caller)
-
-
-def _caller(
-    clients: Clients | None, route: Route, head: Head, target: Target, record: Record
-) -> Caller | None:
-    if clients is None:
-        return None
-    return authenticate(clients, route.slots.values(head, target.query), record.peer)
 
 
 def _allow(route: Route, caller: Caller | None, method: str, path: str) -> str:

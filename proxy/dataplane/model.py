@@ -40,8 +40,17 @@ class Credential(Protocol):
 class Clients(Protocol):
     """Who may use the gateway. It changes as a whole between two requests."""
 
-    def by_key(self, key: str) -> Caller | None:
-        """Return the client whose key this is; None: unknown, wrong or expired."""
+    def by_value(self, value: str) -> Caller | None:
+        """Return the client that came with the same value of a slot before, if it still may."""
+        ...
+
+    def by_key(self, key: str, value: str) -> Caller | None:
+        """Return the client whose key this is; None: unknown, wrong or expired.
+
+        Args:
+            key: as offered.
+            value: of the slot, to be known by the next time; "" for nothing.
+        """
         ...
 
     def issues(self, token: str) -> bool:

@@ -124,8 +124,10 @@ class Policy:
                 fields=((b"Allow", allow),),
                 rule=f"{self._label}.methods",
             )
-        if not self.rules:
-            return ""
+        return self.decide(method, path) if self.rules else ""
+
+    def decide(self, method: str, path: str) -> str:
+        """Let a request through by the rules alone; the rest as `check`."""
         paths = readings(path)
         allowed, decided = self._otherwise_allowed, ""
         for each in self.rules:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from proxy.dataplane.inject import Injector
     from proxy.dataplane.model import Credential, Rate
     from proxy.dataplane.policy import Policy
-    from proxy.dataplane.slots import Slots
     from proxy.upstream.pool import Pool
 
 
@@ -31,7 +30,6 @@ class Route:
         injector: puts the credential on.
         body_limit: bytes of a request's body, or None.
         replay_buffer: bytes of a request's body that are kept for a second attempt.
-        slots: where clients' keys are looked for.
         upgrade: protocols that are tunnelled, in lower case.
         rate: of all its requests, or None.
         gauge: of all its requests at once, or None.
@@ -47,7 +45,6 @@ class Route:
     injector: Injector
     body_limit: int | None
     replay_buffer: int
-    slots: Slots
     upgrade: frozenset[str] = frozenset()
     rate: Rate | None = None
     gauge: Gauge | None = None

@@ -26,7 +26,7 @@ class Accounts:
         audit: None where none is kept.
 
     Raises:
-        ConfigError: the audit's file cannot be opened.
+        ConfigError: the audit's file cannot be opened, the store is none, a library is missing.
     """
 
     def __init__(self, config: Config, log: Log) -> None:
@@ -46,9 +46,19 @@ def _limiter(config: Config, log: Log) -> Rates | None:
     rates += [client.rate for client in config.clients.values()]
     if not any(rates) and config.clients_file is None:
         return None
-    from proxy.access.limits import Rates  # noqa: PLC0415 -- half the time to ready
+    store, on_error = config.limits.storage, config.limits.on_storage_error
+    # The one line that reveals where the counts are: the address may hold a password.
+    address = store if isinstance(store, str) else store.reveal().decode("latin-1")
+    try:
+        from proxy.access.limits import Rates  # noqa: PLC0415 -- half the time to ready
 
-    return Rates(config.limits.storage, config.limits.on_storage_error, log)
+        return Rates(address, on_error, log)
+    except ValueError:
+        path, message = ("limits", "storage"), "is no address of a Redis: redis://host:6379/0"
+        raise ConfigError(config.problem_at(path, message)) from None
+    except ImportError as error:
+        message = f"rates need {error.name}: pip install 'keybearer[gateway]'"
+        raise ConfigError(config.problem_at(("limits",), message)) from None
 
 
 def _audit(config: Config, log: Log) -> AuditFile | None:

@@ -72,7 +72,7 @@ def _judge(status: int, preset: Preset | None) -> Outcome:
 
 async def _ask(route: Route, path: str) -> int:
     head = Head("GET", path, (1, 1), _FIELDS, _Unnamed(), None, chunked=False, keep_alive=False)
-    lines, _ = route.request.fields(head, _ENTRANCE, Peer("127.0.0.1"), ours=False)
+    lines, _, _ = route.request.fields(head, _ENTRANCE, Peer("127.0.0.1"), ours=False)
     request = assemble("GET", path, None, lines, route.injector.inject())
     connection = await route.pool.connect()
     try:

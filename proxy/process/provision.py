@@ -20,7 +20,6 @@ from proxy.dataplane.model import Rate
 from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
-from proxy.dataplane.slots import Slots
 from proxy.process.callers import Callers
 from proxy.process.gateway import Gateway
 from proxy.upstream.connection import Timeouts
@@ -140,7 +139,6 @@ class _Works:
             injector=self._injector(name, bound, echo_guard=config.echo_guard),
             body_limit=config.limits.body,
             replay_buffer=config.replay_buffer,
-            slots=Slots(*self._injected(config, bound)),
             upgrade=frozenset(config.upgrade),
             rate=None if limits.rate is None else _rate(name, limits.rate),
             gauge=None if limits.concurrency is None else _gauge(name, limits.concurrency),

@@ -106,7 +106,7 @@ async def _changes(
 
 def _state(paths: Iterable[Path]) -> _State:
     """Return what tells a file from itself before: which one it is, its size and its times."""
-    return tuple(_one(path) for path in paths)
+    return tuple([_one(path) for path in paths])
 
 
 def _one(path: Path) -> tuple[int, ...] | None:

@@ -169,6 +169,45 @@ def test_check_tells_the_routes_and_probe_asks_them(tmp_path, microreact):
     assert not [token for token in (right["TOKEN"], wrong["TOKEN"]) if token in said]
 
 
+CLIENTS = """\
+alice: {{key: sha256:{0}, routes: [a]}}
+bob: {{key: {1}, routes: [{2}], expires: 1999-12-31}}
+"""
+KEY = "kb_bob_" + "FAKE0" * 9 + "aaaa"
+
+
+def test_check_reads_the_clients_file(tmp_path):
+    """What is wrong in it is told with its lines, never with a key; an expired client is told."""
+    (tmp_path / "config.yaml").write_text(f"{CONFIG}clients_file: clients.yaml\n")
+    file = tmp_path / "clients.yaml"
+    missing = call("check", cwd=tmp_path)
+    file.write_text(CLIENTS.format("0" * 64, KEY, "b"))
+    wrong = call("check", cwd=tmp_path)
+    file.write_text(CLIENTS.format("0" * 64, f"sha256:{'1' * 64}", "a"))
+    right = call("check", cwd=tmp_path)
+    for_programs = json.loads(call("check", "--json", cwd=tmp_path).stdout)
+
+    assert (2, 2, 0) == (missing.returncode, wrong.returncode, right.returncode)
+    assert "clients.yaml: cannot be read: No such file" in missing.stderr
+    assert "clients.yaml:2:12: bob.key: is a key" in wrong.stderr
+    assert "FAKE0" not in wrong.stderr + wrong.stdout
+    assert "clients: 2;" in right.stdout
+    assert "warning: clients that have expired: bob\n" in right.stdout
+    assert (2, ["clients that have expired: bob"]) == (
+        for_programs["clients"],
+        for_programs["warnings"],
+    )
+
+
+def test_check_takes_the_example_of_a_gateway(tmp_path):
+    """As it stands: nothing in it is read until it runs."""
+    done = call("check", "-c", str(ROOT / "config.gateway.yaml"), cwd=tmp_path)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "clients: 4;" in done.stdout
+    assert "warning" not in done.stdout
+
+
 class Editor(yaml.SafeLoader):
     """Reads as editors do, by the core schema of YAML 1.2: no dates."""
 
@@ -185,11 +224,12 @@ def test_version_is_told(tmp_path):
     assert (0, f"keybearer {__version__}\n") == (done.returncode, done.stdout)
 
 
-def test_the_schema_that_is_printed_takes_the_example_and_refuses_a_mistake(tmp_path):
+@pytest.mark.parametrize("name", ["config.example.yaml", "config.gateway.yaml"])
+def test_the_schema_that_is_printed_takes_the_example_and_refuses_a_mistake(name, tmp_path):
     """What an editor does with it."""
     done = call("schema", cwd=tmp_path)
     schema = json.loads(done.stdout)
-    example = yaml.load((ROOT / "config.example.yaml").read_text("utf-8"), Editor)  # noqa: TID251 -- another reader than ours
+    example = yaml.load((ROOT / name).read_text("utf-8"), Editor)  # noqa: TID251 -- another reader than ours
     mistaken = example | {"lisen": "localhost:8484"}
 
     jsonschema.validate(example, schema)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 import json
 import socket
 import ssl
@@ -12,10 +13,12 @@ import pytest
 import trustme
 
 from proxy.dataplane.client import ClientConnection
+from proxy.dataplane.session import Session
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, request
 from tests.integration.rig.tls import Pki, connect
 from tests.integration.rig.tunnel import HANDSHAKE, switching
+from tests.integration.rig.upstream import OK
 
 
 HUGE = 8 * 1024 * 1024
@@ -544,6 +547,68 @@ async def test_a_tunnel_holds_a_fast_end_for_a_slow_one(pki, start, serve):
         await client.bell.until(lambda: len(client.received) == len(body), "for all of it")
 
     assert body == client.received
+
+
+# What is left.
+
+
+LEAVES = {
+    "nothing": b"",
+    "half a hello": b"\x16\x03\x01\x02\x00\x01\x00",
+    "no TLS": b"\0" * 50,
+    "a request without TLS": get(),
+}
+
+
+def in_memory():
+    """Return how many connections of clients, and sessions, are in memory."""
+    kinds = (ClientConnection, Session)
+    return sum(isinstance(each, kinds) for each in gc.get_objects())
+
+
+@pytest.fixture
+def uncollected():
+    """Keep the collector from running."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("sent", LEAVES.values(), ids=LEAVES)
+async def test_a_handshake_that_does_not_come_about_is_freed_at_once(secured, sent):
+    """Without the collector, which comes around seldom."""
+    for _ in range(3):
+        async with await raw(secured) as client:
+            client.send(sent)
+            await seen(lambda: secured.service.connections == 1)
+        await seen(lambda: not secured.service.connections)
+
+    await seen(lambda: in_memory() == 0)
+
+
+ASKED = {
+    "a request": get(),
+    "a refused body": request("POST", "/no/x", "Content-Length: 9"),
+    "a tunnel": HANDSHAKE,
+}
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("sent", ASKED.values(), ids=ASKED)
+async def test_a_connection_that_is_gone_is_freed_at_once(pki, start, serve, sent):
+    """However it was used."""
+    upstream = await serve(
+        None if sent is HANDSHAKE else OK, script=switching if sent is HANDSHAKE else None
+    )
+    proxy = await start(pki.config(upstream.origin))
+    async with await connect(proxy, pki.context()) as client:
+        client.send(sent)
+        await client.until(b"\r\n\r\n")
+    await seen(lambda: not proxy.service.connections)
+
+    await seen(lambda: in_memory() == 0)
 
 
 # Certificates of clients.

@@ -77,7 +77,7 @@ def request(fields, length):
     texts = [(n.decode(), v.decode("latin-1")) for n, v in fields]
     head = Head("GET", "/", (1, 1), fields, CIMultiDict(texts), length, False, True)
     entrance = Entrance("shared", "http", "localhost")
-    data, stripped = RULES.fields(head, entrance, Peer("127.0.0.1"), ours=False)
+    data, stripped, _ = RULES.fields(head, entrance, Peer("127.0.0.1"), ours=False)
     return split(data), stripped
 
 

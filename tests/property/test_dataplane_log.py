@@ -62,7 +62,7 @@ def test_no_value_of_a_request_is_logged(fields, query, form):
     """Names and sizes: the path without its query, the names of what was stripped."""
     raw = [(name.encode(), value.encode("latin-1")) for name, value in fields]
     head = Head("GET", f"/a?{query}", (1, 1), raw, CIMultiDict(fields), None, False, True)
-    _, headers = RULES.fields(head, ENTRANCE, Peer("127.0.0.1"), ours=False)
+    _, headers, _ = RULES.fields(head, ENTRANCE, Peer("127.0.0.1"), ours=False)
     stripped = headers + RULES.query(query)[1]
 
     line = line_of(head, form, stripped=stripped)

@@ -38,7 +38,7 @@ def route(name, path):
     """Return a route of which only the entrance matters."""
     pool = SimpleNamespace(endpoint=SimpleNamespace(origin=Origin("http", "up", 80)))
     unused = cast("Any", None)
-    return Route(name, cast("Any", pool), path, (), unused, unused, unused, unused, None, 0, unused)
+    return Route(name, cast("Any", pool), path, (), unused, unused, unused, unused, None, 0)
 
 
 ROUTER = Router([route("a", "/a"), route("api", "/api"), route("deep", "/api/v2")])

@@ -61,7 +61,11 @@ class Client(End, asyncio.Protocol):
         if buffer:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         raw.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(raw, (host, port))
+        try:
+            await asyncio.get_running_loop().sock_connect(raw, (host, port))
+        except BaseException:
+            raw.close()
+            raise
         return raw
 
     async def __aenter__(self) -> Self:

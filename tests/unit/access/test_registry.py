@@ -91,27 +91,42 @@ def test_unknown_wrong_and_expired_keys_run_the_same_comparisons(kind):
 def test_a_right_key_is_compared_as_often_and_then_remembered():
     comparing = Comparing()
     clients = registry(comparing)
+    value = f"Bearer {KEYS['alice'][0]}"
+    assert clients.by_value(value) is None
+    assert name_of(clients.by_key(KEYS["alice"][0], value)) == "alice"
     for _ in range(3):
-        assert name_of(clients.by_key(KEYS["alice"][0])) == "alice"
+        assert name_of(clients.by_value(value)) == "alice"
 
     assert comparing.sizes == [(32, 32)] * 3
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_was_wrong_is_not_remembered(kind):
+    clients = registry()
+    clients.by_key(WRONG[kind], "value")
+
+    assert clients.by_value("value") is None
 
 
 def test_a_client_expires_while_its_key_is_remembered():
     now = NOW - 1
     clients = registry(now=lambda: now)
-    assert name_of(clients.by_key(OLD)) == "old"
+    assert name_of(clients.by_key(OLD, OLD)) == "old"
+    assert name_of(clients.by_value(OLD)) == "old"
     now = NOW
 
     assert clients.by_key(OLD) is None
+    assert clients.by_value(OLD) is None
 
 
 def test_a_revoked_key_is_forgotten_with_the_clients():
     clients = registry()
-    assert clients.by_key(KEYS["alice"][0]) is not None
+    key = KEYS["alice"][0]
+    assert clients.by_key(key, key) is not None
     clients.replace(ENTRIES[1:])
 
-    assert clients.by_key(KEYS["alice"][0]) is None
+    assert clients.by_key(key) is None
+    assert clients.by_value(key) is None
 
 
 def test_a_certificate_belongs_to_a_client():
@@ -145,7 +160,7 @@ def test_a_client_of_a_token_that_is_gone_is_nobody():
 def test_nothing_of_a_key_shows():
     clients = registry()
     key = KEYS["alice"][0]
-    clients.by_key(key)
+    clients.by_key(key, key)
 
     shown = f"{clients!r} {clients._book!r} {vars(clients)}"
     assert key[-20:] not in shown

@@ -13,7 +13,6 @@ from proxy.dataplane.inject import Injector
 from proxy.dataplane.model import Head
 from proxy.dataplane.policy import Policy
 from proxy.dataplane.route import Route
-from proxy.dataplane.slots import Slots
 from proxy.upstream.origin import Origin
 
 
@@ -48,7 +47,6 @@ def make_route():
             "injector": Injector(None, ()),
             "body_limit": None,
             "replay_buffer": 0,
-            "slots": Slots(),
         }
         return Route(**values | changes)
 

@@ -28,14 +28,20 @@ class Clients:
     """Knows one key, one token and one certificate, and notes what it is asked."""
 
     asked: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
     failures: int = 0
     known: dict[str, Any] = field(
         default_factory=lambda: {KEY: "alice", TOKEN: "ci", "CN=host": "host", "CN=alice": "alice"}
     )
 
-    def by_key(self, key):
+    def by_value(self, value):
+        """Remember nothing but one value, of a client who came before."""
+        return "again" if value == "Bearer remembered" else None
+
+    def by_key(self, key, value=""):
         """Look up."""
         self.asked.append(key)
+        self.values.append(value)
         return self.known.get(key)
 
     def issues(self, token):
@@ -84,6 +90,31 @@ def test_a_key_is_found_in_every_dress(value):
 )
 def test_a_dummy_in_another_slot_does_no_harm(dummy):
     assert who(dummy, KEY) == who(KEY, dummy) == "alice"
+
+
+def test_what_came_before_is_known_at_sight():
+    clients = Clients()
+    assert who("Bearer remembered", clients=clients) == "again"
+    assert clients.asked == []
+
+
+@pytest.mark.parametrize(
+    ("values", "certificate"),
+    [(("Bearer remembered", "x"), None), (("Bearer remembered",), "CN=x")],
+)
+def test_but_not_beside_anything_else(values, certificate):
+    """Which may be of another client."""
+    with pytest.raises(ClientKeyRequired):
+        who(*values, certificate=certificate)
+
+
+@pytest.mark.parametrize(
+    ("values", "remembered"), [((f"Bearer {KEY}",), f"Bearer {KEY}"), ((KEY, "dummy"), "")]
+)
+def test_one_value_alone_may_be_remembered(values, remembered):
+    clients = Clients()
+    who(*values, clients=clients)
+    assert clients.values == [remembered]
 
 
 def test_the_same_key_may_come_twice():
@@ -138,7 +169,7 @@ def test_a_token_that_is_not_valid_is_a_failure():
 
 def test_keys_that_are_wanted_are_asked_for():
     class Wanting(Clients):
-        def by_token(self, token):
+        def by_token(self, token, value=""):
             raise KeysWanted(cast("Any", None))
 
     with pytest.raises(KeysWanted):
@@ -191,11 +222,13 @@ WHOLE = "kb_alice_" + "a" * 49
     ],
 )
 def test_a_key_is_not_passed_on(fields, target):
+    path, _, query = target.partition("?")
     with pytest.raises(BadRequest) as refused:
-        check_misplaced(fields.encode(), target)
+        check_misplaced(fields.encode(), path, query or None)
     assert "kb_" not in str(refused.value)
 
 
 @pytest.mark.parametrize("target", ["/", "/kb_articles/12", "/kb_article_1234567", "/?kb=1"])
 def test_what_is_no_key_passes(target):
-    check_misplaced(b"User-Agent: kb\r\n", target)
+    path, _, query = target.partition("?")
+    check_misplaced(b"User-Agent: kb\r\n", path, query or None)

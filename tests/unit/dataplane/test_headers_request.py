@@ -36,7 +36,7 @@ PLAIN = RequestRules(UP, Stripping())
 
 def sent(rules, head, *, peer=PEER, ours=False, foreign=False):
     """Return the lines behind Host, and the names stripped."""
-    lines, stripped = rules.fields(head, ENTRANCE, peer, ours=ours, foreign=foreign)
+    lines, stripped, _ = rules.fields(head, ENTRANCE, peer, ours=ours, foreign=foreign)
     assert lines.startswith(HOST_LINE)
     return lines.removeprefix(HOST_LINE), stripped
 

@@ -1,0 +1,175 @@
+"""Counts of requests that replicas share, in a Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from limits.aio.storage import RedisStorage
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from proxy.access.breaker import Breaker
+from proxy.access.counts import CountsAway
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.dataplane.model import Rate
+    from proxy.observe.log import Log
+
+TIMEOUT_S: Final = 0.25
+"""How long a Redis may take to answer: a thousand times what it takes on the same network."""
+TICKS: Final = 5
+TICK_S: Final = TIMEOUT_S / TICKS
+"""It is counted in ticks: when the process stood still, the answer may be there, unread, and one
+long tick is not held against the Redis."""
+PAUSE_S: Final = 0.5
+"""How long a Redis that is away is left alone."""
+MAX_CONNECTIONS: Final = 16
+"""To the Redis, of one process: more than enough to keep it busy."""
+PREFIX: Final = "keybearer"
+"""Of all keys; behind it come scope and name of a rate, and nothing else."""
+_TOLD: Final = frozenset({"MISCONF", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "MOVED"})
+"""Errors of a Redis that redis-py has no class for and an operator must know of."""
+_CONSEQUENCE: Final = {
+    "deny": "requests that have a rate are refused",
+    "allow": "requests pass uncounted",
+}
+
+
+class SharedCounts:
+    """Counts in a Redis: the moving window of `limits`, a script that runs there at once.
+
+    Args:
+        url: of the Redis. It may hold a password: nothing of it is ever shown.
+        on_storage_error: what becomes of a request that cannot be counted, for the log.
+        log: is told when the Redis is away, and when it is back.
+        clock: monotonic, in seconds.
+
+    Raises:
+        ValueError: it is not such a URL.
+    """
+
+    def __init__(
+        self, url: str, on_storage_error: str, log: Log, clock: Callable[[], float]
+    ) -> None:
+        self._pool = _pool(url)
+        self._client = Redis(connection_pool=self._pool)
+        # The URL stays out of `limits`, whose errors show it.
+        self._storage = RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix=PREFIX,
+            connection_pool=self._pool,  # type: ignore[arg-type] # documented, not annotated
+        )
+        self._places = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._breaker = Breaker(PAUSE_S)
+        self._consequence = _CONSEQUENCE[on_storage_error]
+        self._log = log
+        self._clock = clock
+
+    async def take(self, rate: Rate) -> float | None:
+        """Count a request; return None, or how many seconds it is too early.
+
+        Raises:
+            CountsAway: the Redis does not answer as it should.
+        """
+        async with self._places:
+            if not self._breaker.asks(self._clock()):
+                raise CountsAway
+            try:
+                wait = await self._in_time(rate)
+            except Exception as error:  # noqa: BLE001 -- whatever it is, there is no count
+                self._failed(error)
+                raise CountsAway from None
+            self._worked()
+            return wait
+
+    async def give_back(self, rate: Rate) -> None:
+        """Take the newest request back: `limits` keeps their times in a list, the newest first."""
+        async with self._places:
+            try:
+                async with asyncio.timeout(TIMEOUT_S):
+                    await self._client.lpop(f"{PREFIX}:{_key(rate)}")
+            except Exception as error:  # noqa: BLE001 -- as above
+                self._failed(error)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+        await self._pool.disconnect()
+
+    async def _in_time(self, rate: Rate) -> float | None:
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle
+        async with asyncio.timeout(None) as limit:
+
+            def tick(left: int) -> None:
+                nonlocal timer
+                if left:
+                    timer = loop.call_later(TICK_S, tick, left - 1)
+                else:
+                    limit.reschedule(loop.time())
+
+            timer = loop.call_later(TICK_S, tick, TICKS - 1)
+            try:
+                return await self._count(rate)
+            finally:
+                timer.cancel()
+
+    async def _count(self, rate: Rate) -> float | None:
+        key = _key(rate)
+        if await self._storage.acquire_entry(key, rate.amount, rate.seconds):
+            return None
+        # `limits` compares with the time of this machine, so that is what counts here as well.
+        oldest, held = await self._storage.get_moving_window(key, rate.amount, rate.seconds)
+        if held < rate.amount:
+            return 0.0  # a place has become free in between
+        return min(max(0.0, oldest + rate.seconds - time.time()), rate.seconds)
+
+    def _failed(self, error: Exception) -> None:
+        if self._breaker.failed(self._clock()):
+            self._log.events.error("rate_store_away", detail=self._consequence, cause=_cause(error))
+
+    def _worked(self) -> None:
+        away_s = self._breaker.worked(self._clock())
+        if away_s is not None:
+            self._log.events.warning("rate_store_back", away_s=round(away_s, 1))
+
+
+def _pool(url: str) -> ConnectionPool:
+    try:
+        return ConnectionPool.from_url(
+            url,
+            max_connections=MAX_CONNECTIONS,
+            socket_connect_timeout=TIMEOUT_S,
+            socket_timeout=None,  # one limit around the whole is enough
+            retry=Retry(NoBackoff(), 1),  # a connection that was closed while it rested
+            driver_info=None,  # no command more than is needed
+            protocol=2,  # as above: 3 begins with a HELLO
+        )
+    except ValueError:
+        # Its own words may be a part of the password.
+        raise ValueError("it is no URL of a Redis; percent-encode what is odd in it") from None
+
+
+def _key(rate: Rate) -> str:
+    return f"{rate.scope}/{rate.name}"
+
+
+def _cause(error: BaseException) -> str:
+    """Name an error and those behind it by their classes.
+
+    Not in their own words: a server that does not know a command repeats it, and the command may
+    be AUTH.
+    """
+    code = str(error).partition(" ")[0]
+    names = [f"{type(error).__name__} {code}" if code in _TOLD else type(error).__name__]
+    while (behind := error.__cause__ or error.__context__) is not None:
+        error = behind
+        names.append(type(error).__name__)
+    return " from ".join(names)

@@ -1,0 +1,223 @@
+"""Counts that are shared, against what only says that it is a Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.access.limits import Rates
+from proxy.access.shared import MAX_CONNECTIONS, PAUSE_S, TIMEOUT_S
+from proxy.dataplane.errors import CountUnavailable
+from proxy.dataplane.model import Rate
+from tests.integration.rig.written import Written
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+PASSWORD = "canary-7d1e0b5a"
+RATE = Rate("client", "alice", 3, 60)
+
+
+class Pretender:
+    """A server that answers each command with what a test says.
+
+    Attributes:
+        answer: to each command, or None for silence.
+        connections: how many came.
+        open: how many are there.
+        port: where it listens.
+    """
+
+    def __init__(self) -> None:
+        self.answer: Callable[[list[bytes]], bytes] | None = None
+        self.connections = self.open = self.port = 0
+
+    async def serve(self, reader, writer):
+        """Read commands: arrays of strings, each with its length."""
+        self.connections += 1
+        self.open += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                count = int((await reader.readuntil(b"\r\n"))[1:])
+                words = []
+                for _ in range(count):
+                    length = int((await reader.readuntil(b"\r\n"))[1:])
+                    words.append((await reader.readexactly(length + 2))[:-2])
+                if self.answer is not None:
+                    writer.write(self.answer(words))
+        self.open -= 1
+        writer.close()
+
+
+def repeating(words):
+    """Answer as a Redis that does not know a command: it repeats it."""
+    said = b" ".join(b"'%s'" % word for word in words[1:])
+    return b"-ERR unknown command '%s', with args beginning with: %s\r\n" % (words[0], said)
+
+
+@pytest.fixture
+async def pretender():
+    """The server, listening."""
+    pretender = Pretender()
+    server = await asyncio.start_server(pretender.serve, "127.0.0.1", 0)
+    pretender.port = server.sockets[0].getsockname()[1]
+    yield pretender
+    server.close()
+
+
+@pytest.fixture
+def written():
+    """What has been logged."""
+    return Written()
+
+
+@pytest.fixture
+async def make(pretender, written):
+    """Make rates that are counted at the server."""
+    made: list[Rates] = []
+
+    def make(on_storage_error="deny", password=f":{PASSWORD}@", port=None):
+        url = f"redis://{password}127.0.0.1:{port or pretender.port}"
+        made.append(Rates(url, on_storage_error, written.log))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.close()
+
+
+async def test_a_server_that_repeats_the_password_is_not_quoted(pretender, make, written):
+    """Neither in the log nor in an error, nor in what an error comes from."""
+    pretender.answer = repeating
+    rates = make()
+
+    with pytest.raises(CountUnavailable) as caught:
+        await rates.admit([RATE])
+
+    said = written.lines
+    assert ["rate_store_away"] == [line["event"] for line in said]
+    error: BaseException | None = caught.value
+    seen = [repr(rates), repr(vars(rates)), written.text]
+    while error is not None:
+        seen.append(f"{error} {error!r} {vars(error)}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    assert PASSWORD not in " ".join(seen)
+    assert pretender.connections, "the password was sent"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"redis://:{PASSWORD}/x@127.0.0.1:1",
+        f"redis://:{PASSWORD}#x@127.0.0.1:1",
+        f"redis://[{PASSWORD}@127.0.0.1:1",
+        f"http://:{PASSWORD}@127.0.0.1:1",
+        PASSWORD,
+    ],
+)
+async def test_a_url_that_is_none_is_not_quoted(url, written):
+    """What was not percent-encoded may end up in any part of it."""
+    with pytest.raises(ValueError, match="it is no URL of a Redis") as caught:
+        Rates(url, "deny", written.log)
+
+    assert PASSWORD not in repr(caught.value)
+    assert caught.value.__suppress_context__
+
+
+async def test_silence_is_waited_for_once(pretender, make, written):
+    """Then nobody waits, and one in a while asks again."""
+    rates = make()
+    began = time.monotonic()
+    with pytest.raises(CountUnavailable):
+        await rates.admit([RATE])
+    waited = time.monotonic() - began
+    assert TIMEOUT_S <= waited
+
+    began = time.monotonic()
+    for _ in range(100):
+        with pytest.raises(CountUnavailable):
+            await rates.admit([RATE])
+    assert time.monotonic() - began < TIMEOUT_S
+    assert 1 == pretender.connections
+    assert ["TimeoutError"] == [line["cause"].split()[0] for line in written.lines]
+
+
+async def test_a_crowd_waits_no_longer_than_one(pretender, make):
+    """More than there are connections: those behind them are told at once."""
+    rates = make()
+
+    began = time.monotonic()
+    ends = await asyncio.gather(*(rates.admit([RATE]) for _ in range(500)), return_exceptions=True)
+
+    assert {CountUnavailable} == {type(end) for end in ends}
+    assert time.monotonic() - began < 4 * TIMEOUT_S
+    assert MAX_CONNECTIONS >= pretender.connections
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff\r\n", b"*1\r\n$-5\r\n"]
+)
+async def test_another_kind_of_server_is_no_redis(answer, pretender, make):
+    """Whatever it says, there is no count."""
+    pretender.answer = lambda _: answer
+    rates = make(password="")
+
+    with pytest.raises(CountUnavailable):
+        await rates.admit([RATE])
+
+
+async def test_nobody_listening_lets_pass_if_so_configured(make, written, unused_tcp_port):
+    """Said once, with its consequence."""
+    rates = make("allow", port=unused_tcp_port)
+
+    for _ in range(20):
+        await rates.admit([RATE])
+
+    (line,) = written.lines
+    assert "requests pass uncounted" == line["detail"]
+    assert line["cause"].startswith("ConnectionError")
+
+
+async def test_a_server_that_returns_is_noticed(pretender, make, written):
+    """By a request that comes, within the pause; it is said once."""
+    rates = make(password="")
+    with pytest.raises(CountUnavailable):
+        await rates.admit([RATE])
+    began = time.monotonic()
+    pretender.answer = lambda _: b":1\r\n"
+
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(CountUnavailable):
+                await rates.admit([RATE])
+                break
+            await asyncio.sleep(0)
+    assert time.monotonic() - began < PAUSE_S + TIMEOUT_S
+    await rates.admit([RATE])
+
+    assert ["rate_store_away", "rate_store_back"] == [line["event"] for line in written.lines]
+
+
+async def test_requests_that_are_cancelled_leave_the_pool_whole(pretender, make):
+    """Wherever they are: no answer goes to another request, no connection is lost."""
+    rates = make(password="")
+    for turn in range(20):
+        tasks = [asyncio.ensure_future(rates.admit([RATE])) for _ in range(2 * MAX_CONNECTIONS)]
+        for _ in range(turn):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        assert {asyncio.CancelledError} == {
+            type(each) for each in await asyncio.gather(*tasks, return_exceptions=True)
+        }
+
+    pretender.answer = lambda _: b":1\r\n"
+    await asyncio.gather(*(rates.admit([RATE]) for _ in range(4 * MAX_CONNECTIONS)))
+
+    assert MAX_CONNECTIONS >= pretender.open
