@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.access.keys import digest, name_of
+from proxy.dataplane.caller import Caller  # noqa: TC001 -- the compiled build looks the types up
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from proxy.access.throttle import Throttle
-    from proxy.dataplane.caller import Caller
     from proxy.dataplane.errors import Refusal
     from proxy.dataplane.model import Peer
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 -- the compiled build looks the types up
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.dataplane.errors import PolicyDenied
+from proxy.dataplane.gauge import Gauge  # noqa: TC001 -- as above
+from proxy.dataplane.inject import Injector  # noqa: TC001 -- as above
+from proxy.dataplane.model import Rate  # noqa: TC001 -- as above
+from proxy.dataplane.policy import Policy  # noqa: TC001 -- as above
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from proxy.dataplane.gauge import Gauge
-    from proxy.dataplane.inject import Injector
-    from proxy.dataplane.model import Rate
-    from proxy.dataplane.policy import Policy
     from proxy.dataplane.route import Route
 
 
