@@ -80,6 +80,13 @@ def test_unix_sockets_are_not_guarded(text):
         guard.admit(text, guarded=True)
 
 
+def test_any_name_is_admitted_where_a_key_is_asked_for():
+    """A page that has rebound its name has no key, and a browser adds none by itself."""
+    guard = Guard([], any_name=True)
+
+    assert parse_authority("evil.example") == guard.admit("evil.example", guarded=True)
+
+
 def test_a_malformed_host_is_refused_even_unguarded():
     """What is no authority has no reading at all."""
     with pytest.raises(BadRequest):
