@@ -168,6 +168,8 @@ def announce(service: Service) -> None:
 
 def exposure(config: Config) -> list[str]:
     """Return who may use the service without being asked who they are."""
+    if config.has_clients:
+        return []
     routes = config.routes.values()
     listen = [*config.listen, *(each for route in routes for each in route.listen)]
     open_to = [each.address.is_loopback for each in listen if isinstance(each.address, TcpAddress)]

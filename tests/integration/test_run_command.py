@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.cli.run import exposure
+from proxy.config.loader import loads
 from proxy.standins.microreact import USER_TOKEN, Microreact
 from tests.integration.rig.command import finished, ready
 from tests.integration.rig.patience import seen
@@ -154,3 +156,20 @@ async def test_run_with_a_preset_needs_no_more_than_its_variable(tmp_path):
     assert f"route microreact http://127.0.0.1:{command.ports[0]} " in command.out
     assert (200, b"[]") == (projects.status, projects.body)
     assert (403, "policy-denied") == (minting.status, minting.code)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("", ["every user and program of this machine"]),
+        ("listen: 0.0.0.0:8484\ninsecure_open: true\n", ["insecure_open: whoever reaches"]),
+        ("clients_file: clients.yaml\n", []),
+        ("listen: 0.0.0.0:8484\nclients_file: clients.yaml\n", []),
+    ],
+)
+def test_who_is_not_asked_is_told(tmp_path, more, told):
+    """With clients everybody is."""
+    text = more + "routes: {api: {upstream: 'https://api.example.org', credential: none}}"
+    config = loads(text, name="config.yaml", base=tmp_path, environ={})
+
+    assert told == [each[: len(start)] for each, start in zip(exposure(config), told, strict=True)]
