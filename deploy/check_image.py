@@ -25,6 +25,7 @@ STOP_TIMEOUT_S = 15
 ARBITRARY_UID = 12345
 SECRET = "made-up-token-0123456789abcdef"  # a stand-in's, of no use anywhere
 COMPILED = "proxy.dataplane.headers"
+GATEWAY = "proxy.access.tokens, proxy.access.shared, watchfiles"  # what needs the extra `gateway`
 BUILD_TOOLS = ("**/bin/*gcc*", "**/cc1", "**/bin/mypy*", "**/site-packages/mypy*")
 CONFIG = """\
 listen: 0.0.0.0:{port}
@@ -103,8 +104,8 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
 
 def check_build(image: Image) -> None:
-    """Checks that the data plane is compiled, and that no compiler came along with it."""
-    command = ["python", "-c", f"import {COMPILED} as module; print(module.__file__)"]
+    """Checks that the data plane is compiled, that a team is served, that no compiler came along."""
+    command = ["python", "-c", f"import {GATEWAY}, {COMPILED} as module; print(module.__file__)"]
     found = subprocess.run(
         image.inside(image.uid, command), timeout=30, check=True, stdout=subprocess.PIPE, text=True
     )
@@ -113,7 +114,7 @@ def check_build(image: Image) -> None:
     for pattern in BUILD_TOOLS:
         for tool in image.root.glob(pattern):
             raise CheckError(f"a tool of the build is in it: /{tool.relative_to(image.root)}")
-    print(f"{COMPILED} is {place}; no compiler")
+    print(f"{COMPILED} is {place}; the extra `gateway` is there; no compiler")
 
 
 def mount(*arguments: str) -> None:
