@@ -104,7 +104,7 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
 
 def check_build(image: Image) -> None:
-    """Checks that the data plane is compiled, that a team is served, that no compiler came along."""
+    """Checks that the data plane is compiled, that a team is served, and that no compiler came."""
     command = ["python", "-c", f"import {GATEWAY}, {COMPILED} as module; print(module.__file__)"]
     found = subprocess.run(
         image.inside(image.uid, command), timeout=30, check=True, stdout=subprocess.PIPE, text=True
