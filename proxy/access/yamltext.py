@@ -114,8 +114,6 @@ class Document:
         Raises:
             ClientsFileError: something else does.
         """
-        if index == self.line_start(index):
-            return index  # a block scalar's end
         tail = _TAIL.match(self.text, index)
         end = index if tail is None else tail.end()
         if end == len(self.text):
@@ -158,7 +156,7 @@ def read(text: str, name: str) -> Document:
 
 
 def end_of(document: Document, node: Node, behind: int) -> int:
-    """Return where a node's text ends: a block's own mark is behind the comments that follow it.
+    """Return where a node's text ends: a block's own mark is behind what follows it.
 
     Args:
         document: where it stands.
@@ -176,7 +174,11 @@ def end_of(document: Document, node: Node, behind: int) -> int:
         for item in node.value:
             end = end_of(document, item, end)
         return end
-    return int(node.end_mark.index)
+    end = int(node.end_mark.index)
+    if isinstance(node, ScalarNode) and node.style in {"|", ">"}:
+        # Its mark is behind the blank lines that follow it.
+        return len(document.text[:end].rstrip())
+    return end
 
 
 def is_alias(node: Node, behind: int) -> bool:

@@ -11,9 +11,11 @@ from proxy.access.yamltext import ClientsFileError, read
 
 
 NEW = f"sha256:{'c' * 64}"
-NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), unique=True, max_size=5)
-HASHES = st.text(alphabet="0123456789ab", min_size=64, max_size=64).map("sha256:".__add__)
-COMMENT = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Zl", "Zp")), max_size=8)
+NAMES = st.lists(st.sampled_from(["a", "b-1", "key", "on", "null", "z"]), unique=True, max_size=3)
+HASHES = st.sampled_from([f"sha256:{digit * 64}" for digit in "0123456789ab"])
+COMMENT = st.sampled_from(
+    ["", "x", "ä \U0001f511: b", "{ [", "'", '"', "key: y", "- z", "#", "\t&a *b, c"]
+)
 BLANKS = st.sampled_from(["", " ", "  "])
 
 
@@ -87,7 +89,9 @@ def edited(text, change, *args):
 
 def said(text):
     """Return what YAML says, by the ordinary way."""
-    return yaml.BaseLoader(text).get_single_data() or {}
+    # libyaml and PyYAML's own parser do not refuse the same texts.
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    return loader(text).get_single_data() or {}
 
 
 def split(pieces, name):
@@ -174,7 +178,9 @@ def test_a_revoked_client_is_the_only_thing_that_goes(file, data):
     alone = len(keys) == 1
     assert less.startswith(before)
     assert less.endswith(behind)
-    assert less.removeprefix(before).removesuffix(behind).strip() == ("{}" if alone else "")
+    left = [line.strip() for line in less[len(before) :].removesuffix(behind).splitlines()]
+    # Comments below its last line may be the next client's.
+    assert [line for line in left if line and not line.startswith("#")] == ["{}"] * alone
     assert said(less) == {
         other: it for other, it in said(before + own + behind).items() if other != name
     }

@@ -187,7 +187,7 @@ REVOKED = {
     ),
     "with a text of several lines": (
         f"alice:\n  key: {A}\n  x: |\n    # no comment\n    y\n\n# c\nbob: {{key: {B}}}\n",
-        f"# c\nbob: {{key: {B}}}\n",
+        f"\n# c\nbob: {{key: {B}}}\n",
     ),
     "an empty one": (f"alice:\nbob: {{key: {B}}}\n", f"bob: {{key: {B}}}\n"),
     "CRLF": (

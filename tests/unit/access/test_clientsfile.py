@@ -24,6 +24,7 @@ EDITOR = """
 import sys
 from pathlib import Path
 from proxy.access import clientsfile
+from proxy.access.keys import new_key, written
 path, who = Path(sys.argv[1]), sys.argv[2]
 sys.stdin.readline()
 for number in range(int(sys.argv[3])):
