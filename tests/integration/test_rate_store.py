@@ -204,6 +204,18 @@ async def test_a_server_that_returns_is_noticed(pretender, make, written):
     assert ["rate_store_away", "rate_store_back"] == [line["event"] for line in written.lines]
 
 
+async def test_an_answer_ends_the_wait(pretender, make):
+    """Nothing is left that would end it later."""
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    pretender.answer = lambda _: b":1\r\n"
+    await make(password="").admit([RATE])
+
+    await asyncio.sleep(2 * TIMEOUT_S)  # as long as it might take
+
+    assert [] == told
+
+
 async def test_requests_that_are_cancelled_leave_the_pool_whole(pretender, make):
     """Wherever they are: no answer goes to another request, no connection is lost."""
     rates = make(password="")

@@ -168,6 +168,15 @@ async def test_a_refusal_by_the_client_costs_the_route_nothing(make):
     await refused(rates, ROUTE)
 
 
+async def test_the_client_is_asked_first(make):
+    """While a refusal by it is on its way, it takes no place of the route's."""
+    rates, asked = make()
+
+    await rates.admit([ROUTE, CLIENT])
+
+    assert [CLIENT, ROUTE] == asked.taken
+
+
 async def test_a_full_window_is_asked_once(make, clock):
     """Until its oldest request is old enough; a flood does not reach the Redis."""
     rates, asked = make()
@@ -209,12 +218,13 @@ async def test_without_counts_everything_passes(make):
     rates, asked = make("allow")
     rate = Rate("client", "alice", 1, 60)
     await rates.admit([rate])
+    await refused(rates, rate)
     asked.away = True
     await rates.admit([ROUTE])
 
     await rates.admit([rate])
 
-    assert [rate, ROUTE, rate] == asked.taken
+    assert [rate, rate, ROUTE, rate] == asked.taken
 
 
 async def test_the_counts_are_closed(make):
