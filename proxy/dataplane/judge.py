@@ -163,11 +163,10 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     if query:
         query, parameters = route.request.query(query)
         stripped += parameters
-    injector = route.injector
+    injector = record.injector = route.injector
     if caller is not None:
         check_misplaced(fields, path, query)
-        injector = caller.injector(route)
-    record.credential = injector.credential
+        injector = record.injector = caller.injector(route)
     upgrade = wanted(head, route.upgrade) if head.upgrade else None
     request = assemble(head.method, path, query, fields, injector.inject(), upgrade)
     return Errand(mount, request, upload, caller)

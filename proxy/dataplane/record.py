@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from proxy.dataplane.audit import Decision
     from proxy.dataplane.caller import Caller
+    from proxy.dataplane.inject import Injector
     from proxy.dataplane.model import Audit, Credential, Head, Peer
     from proxy.dataplane.route import Route
     from proxy.dataplane.upload import Upload
@@ -44,7 +45,8 @@ class Record:
     caller: Caller | None = None
     rule = ""
     """What in the configuration decided."""
-    credential: Credential | None = None
+    injector: Injector | None = None
+    """What has put the credential on."""
     status = 0
     error: str | None = None
     cause: str | None = None
@@ -81,7 +83,8 @@ class Record:
 
     def decision(self, now: str) -> bytes:
         """Return what was decided as a line of the audit."""
-        credential, route, caller = self.credential, self.route, self.caller
+        route, caller = self.route, self.caller
+        credential = None if self.injector is None else self.injector.credential
         return audit_line(
             now,
             self.request_id,
@@ -129,10 +132,10 @@ class Record:
 
     def _credential(self) -> Credential | None:
         """Return what was put on; or else would have been."""
-        if self.credential is not None or self.route is None:
-            return self.credential
-        caller, route = self.caller, self.route
-        return (route.injector if caller is None else caller.injector(route)).credential
+        injector, route, caller = self.injector, self.route, self.caller
+        if injector is None and route is not None:
+            injector = route.injector if caller is None else caller.injector(route)
+        return None if injector is None else injector.credential
 
     def _upstream_ms(self) -> str:
         return _milliseconds(self.answered_at - self.sent_at) if self.answered_at else "null"
