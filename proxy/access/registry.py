@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _REMEMBERED: Final = 10_000
 """Values of slots that held a right key, and need not be taken apart and hashed again."""
 
+_LONGEST_REMEMBERED: Final = 512
+"""Characters of such a value: the longest key twice over, as Basic has it. Whoever has a key could
+else have 80 MiB remembered, by what he writes beside it."""
+
 
 class Tokens(Protocol):
     """What is known of JWTs."""
@@ -66,6 +70,10 @@ class _Book:
         self.width = max((len(entry.digests) for entry in self.entries.values()), default=1) or 1
         self.nobody = tuple([secrets.token_bytes(32) for _ in range(self.width)])
         self.right: dict[str, Entry] = {}
+
+    def remember(self, value: str, entry: Entry) -> None:
+        if len(self.right) < _REMEMBERED:
+            self.right[value] = entry
 
     def __repr__(self) -> str:
         return f"<{len(self.entries)} clients>"  # `right` holds keys
@@ -124,8 +132,8 @@ class Registry:
         if entry is None or not found:
             return None
         caller = self._unexpired(entry)
-        if caller is not None and value and len(book.right) < _REMEMBERED:
-            book.right[value] = entry
+        if caller is not None and 0 < len(value) <= _LONGEST_REMEMBERED:
+            book.remember(value, entry)
         return caller
 
     def issues(self, token: str) -> bool:

@@ -108,6 +108,8 @@ def interpolate(text: str, environ: Environ[str, str]) -> str:
         value = environ.get(match["name"])
         if match["default"] is not None:
             return value or match["default"]  # as in a shell, :- also replaces an empty value
+        if value is None and not may_show((match["name"],)):
+            raise InterpolationError(_NOT_FILLED_IN)
         if value is None:
             raise InterpolationError(
                 f"the environment variable {match['name']} is not set; set it, or write "

@@ -54,6 +54,7 @@ class Exchange:
             whole=upload.complete,
             upgrade=request.upgrade,
         )
+        request.written = True
 
     @property
     def sent(self) -> bool:

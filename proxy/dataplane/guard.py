@@ -71,8 +71,10 @@ class Guard:
 
         An IP literal always may: rebinding needs a name.
         """
-        known = host in self._names or host.endswith(self._suffixes)
-        return known or self._any_name or _is_address(host)
+        return self._any_name or self._knows(host)
+
+    def _knows(self, host: str) -> bool:
+        return host in self._names or host.endswith(self._suffixes) or _is_address(host)
 
     def admit(self, text: str, *, guarded: bool) -> Authority:
         """Return the authority that a client calls us by.
@@ -119,7 +121,9 @@ class Guard:
             authority, default
         ):
             raise BadRequest("The Host field is not the authority of the request target.")
-        if not self.accepts(authority.host):
+        # Whoever takes us for his forward proxy means the server that he names, whatever names we
+        # are called by: what is meant for that one must not go to one of ours.
+        if not self._knows(authority.host):
             raise ForwardDenied(
                 "The request target names a server that this proxy does not stand for.",
                 cause=f"target {authority.host}",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from proxy.dataplane.errors import InternalFault, KeysWanted, Refusal, UpstreamRefused
 from proxy.dataplane.judge import judge
 from proxy.dataplane.passage import pass_whole
 from proxy.dataplane.problem import problem
-from proxy.dataplane.record import Record
+from proxy.dataplane.record import CLIENT_CLOSED_REQUEST, Record
 from proxy.dataplane.relay import relay
 from proxy.dataplane.send import abandon, send
 from proxy.upstream.errors import UpstreamError
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from proxy.dataplane.model import Entrance, Head, Peer
     from proxy.dataplane.reserved import Health
     from proxy.observe.log import Log
-
-
-CLIENT_CLOSED_REQUEST: Final = 499
-"""nginx's status for a client that left; it is logged, never sent."""
 
 
 class Handler:
@@ -70,6 +66,7 @@ class Handler:
             if errand.rates and snapshot.limiter is not None:
                 await snapshot.limiter.admit(errand.rates)
             with errand.places:
+                record.outbound = errand.request
                 record.sent_at = perf_counter()
                 exchange = await send(errand.pool, errand.request, errand.upload)
                 try:

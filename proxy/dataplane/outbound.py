@@ -18,9 +18,10 @@ class Outbound:
         head: request line and fields with the credential, and the empty line.
         echo: finds the credential in the answer; None: nothing is looked for.
         upgrade: the protocol that is asked for, or None.
+        written: it is on its way; set by the exchange.
     """
 
-    __slots__ = ("echo", "head", "method", "upgrade")
+    __slots__ = ("echo", "head", "method", "upgrade", "written")
 
     def __init__(
         self, method: str, head: bytes, echo: Echo | None = None, upgrade: str | None = None
@@ -29,6 +30,7 @@ class Outbound:
         self.head = head
         self.echo = echo
         self.upgrade = upgrade
+        self.written = False
 
     def __repr__(self) -> str:
         return f"<Outbound {self.method}>"  # the head holds the credential

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from proxy.dataplane.caller import Caller
     from proxy.dataplane.inject import Injector
     from proxy.dataplane.model import Audit, Credential, Head, Peer
+    from proxy.dataplane.outbound import Outbound
     from proxy.dataplane.route import Route
     from proxy.dataplane.upload import Upload
     from proxy.observe.log import Log
+
+
+CLIENT_CLOSED_REQUEST: Final = 499
+"""nginx's status for a client that left; it is logged, never sent."""
 
 
 class Record:
@@ -37,6 +42,8 @@ class Record:
     # Defaults on the class, not __slots__: a request sets few of them.
 
     _ended_at = 0.0
+    outbound: Outbound | None = None
+    """What is to be sent; None until it may be."""
     sent_at = 0.0
     """When the upstream's time begins."""
     answered_at = 0.0
@@ -101,9 +108,11 @@ class Record:
         )
 
     def _decided(self) -> Decision:
-        if self.sent_at or self.error is None:
+        """Return `allow` for nothing that has not been sent, or else answered as asked."""
+        if self.error is None or (self.outbound is not None and self.outbound.written):
             return "allow"
-        return "deny" if self.status < _OUR_FAULT else "error"
+        # Nobody has denied anything to a client that left.
+        return "deny" if self.status < CLIENT_CLOSED_REQUEST else "error"
 
     def json(self, now: str) -> bytes:
         """Return the line as JSON; spelled out, for it is a tenth of what a request costs."""
@@ -145,7 +154,6 @@ class Record:
 
 
 _NAMES: Final[Judged[str, str]] = Judged(quoted)
-_OUR_FAULT: Final = 500
 _HUNDREDTHS: Final = tuple([f".{each:02d}" for each in range(100)])
 
 

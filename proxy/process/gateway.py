@@ -93,7 +93,7 @@ class Gateway:
         try:
             clients = await asyncio.to_thread(self._read)
         except ConfigError as error:
-            self._log.events.error("clients_refused", problems=str(error).splitlines())
+            self._refused(str(error).splitlines())
             return
         entries: list[Entry] = []
         for name, client in clients.items():
@@ -101,7 +101,15 @@ class Gateway:
             if len(entries) % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         before = self._tokens
-        self._replace(entries, clients)
+        try:
+            self._replace(entries, clients)
+        except ModuleNotFoundError as error:
+            # Of the first client with a JWT: till then nothing of the extra was needed.
+            self._refused([f"clients: needs {error.name}: pip install 'keybearer[gateway]'"])
+            return
         if before is not None:
             await before.close(successor=self._tokens)
         self._log.events.info("clients_reloaded", clients=len(entries))
+
+    def _refused(self, problems: list[str]) -> None:
+        self._log.events.error("clients_refused", problems=problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from base64 import b64encode
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -165,3 +166,23 @@ def test_nothing_of_a_key_shows():
     shown = f"{clients!r} {clients._book!r} {vars(clients)}"
     assert key[-20:] not in shown
     assert "4 clients" in shown
+
+
+def test_only_short_values_are_remembered():
+    """Else whoever has a key fills the memory with what he writes beside it."""
+    clients = registry()
+    key = KEYS["alice"][0]
+    short, long = f"Bearer {key}", f"Bearer {key} {'x' * 8000}"
+    for value in (short, long):
+        assert name_of(clients.by_key(key, value)) == "alice"
+
+    assert [name_of(clients.by_value(value)) for value in (short, long)] == ["alice", None]
+
+
+def test_basic_with_the_longest_key_twice_is_remembered():
+    key = new_key("a" * 63)
+    clients = Registry(Throttle())
+    clients.replace([entry("a" * 63, [key])])
+    value = f"Basic {b64encode(f'{key}:{key}'.encode()).decode()}"
+    clients.by_key(key, value)
+    assert clients.by_value(value) is not None

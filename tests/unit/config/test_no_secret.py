@@ -81,6 +81,7 @@ MISPLACED = [
     "clients: {{alice: {{key: [{0}, 'Bearer {0}'], routes: [a]}}}}",
     "clients: {{alice: {{key: {{{0}: x}}, routes: [a]}}}}",
     "clients: {{alice: {{key: {{{0}}}, routes: [a]}}}}",
+    "clients: {{alice: {{key: '${{{0}}}', routes: [a]}}}}",
     "clients: {{alice: {{{0}: x, routes: [a]}}}}",
     "clients: {{alice: {{{0}, {0}}}}}",
     "clients: {{alice: {0}}}",

@@ -137,6 +137,16 @@ def test_absolute_form_elsewhere_is_denied(text, host, scheme, refusal):
     assert (403 if refusal is ForwardDenied else 400) == caught.value.status
 
 
+def test_absolute_form_elsewhere_is_denied_also_where_any_name_may_be_ours():
+    """A gateway's names are not known, but `http_proxy` would send it what is meant for others."""
+    guard = Guard(["api.localhost"], any_name=True)
+
+    assert guard.admit("gateway.example", guarded=True).host == "gateway.example"
+    assert guard.admit_absolute("api.localhost", None, scheme="http").host == "api.localhost"
+    with pytest.raises(ForwardDenied):
+        guard.admit_absolute("other.example", "other.example", scheme="http")
+
+
 US = Authority("localhost", 8484)
 ORIGINS_OURS = {
     "the same host and port": ("http://localhost:8484", US),
