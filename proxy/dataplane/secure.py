@@ -180,21 +180,22 @@ class Secure(asyncio.Transport, asyncio.Protocol):
             self._flush()
             self.abort()
             return
-        self._answer()
-        if self._closing:
+        if not self._answered():
             return
         if data and self._app is not None:
             self._app.data_received(data)
         if (self._over or session.ended) and not self._paused:
             self._leave()
 
-    def _answer(self) -> None:
-        """Send what TLS itself says to what has come; to a client that reads nothing, not much."""
+    def _answered(self) -> bool:
+        """Send what TLS itself says to what has come; False: too much, to one who reads nothing."""
         size = self._flush()
         if size and self._full:
             self._unread += size
             if self._unread > MAX_UNREAD:
                 self.abort()
+                return False
+        return True
 
     def _leave(self) -> None:
         if self._left or self._app is None:

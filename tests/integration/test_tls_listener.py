@@ -17,7 +17,6 @@ from proxy.dataplane.session import Session
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, request
 from tests.integration.rig.raw import Client
-from tests.integration.rig.records import HANDSHAKE as HANDSHAKE_RECORD
 from tests.integration.rig.records import HELLO, Written
 from tests.integration.rig.tls import Pki, connect
 from tests.integration.rig.tunnel import HANDSHAKE, switching
@@ -417,10 +416,9 @@ async def test_a_client_that_makes_tls_talk_and_does_not_read_is_cut_off(secured
         while not session.established:
             session.receive(await loop.sock_recv(raw, 65536))
             await loop.sock_sendall(raw, session.shake())
+        hellos = b"".join(session.handshake(HELLO) for _ in range(100_000))
         with pytest.raises(ConnectionError):
-            for _ in range(100):
-                hellos = [session.record(HANDSHAKE_RECORD, HELLO) for _ in range(1000)]
-                await loop.sock_sendall(raw, b"".join(hellos))
+            await loop.sock_sendall(raw, hellos)
     await seen(lambda: not secured.service.connections)
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-HANDSHAKE: Final = 22
-"""The type of a record (RFC 5246 6.2.1)."""
 HELLO: Final = b"\x01\x00\x00\x26\x03\x03" + bytes(36)
 """A ClientHello that offers nothing."""
+
+_HANDSHAKE: Final = b"\x16"  # the type of a record, RFC 5246 6.2.1
 
 _VERSION: Final = b"\x03\x03"
 _CIPHERS: Final = "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256"
@@ -62,15 +62,15 @@ class Written:
         self.established = True
         return self._outgoing.read()
 
-    def record(self, kind: int, data: bytes) -> bytes:
-        """Return the next record."""
+    def handshake(self, data: bytes) -> bytes:
+        """Return the next record, of a handshake."""
         if self._cipher is None:
             self._cipher = self._derived()
         number = struct.pack(">Q", self._number)
         self._number += 1
-        known = number + bytes([kind]) + _VERSION + struct.pack(">H", len(data))
+        known = number + _HANDSHAKE + _VERSION + struct.pack(">H", len(data))
         sealed = number + self._cipher.encrypt(self._salt + number, data, known)
-        return bytes([kind]) + _VERSION + struct.pack(">H", len(sealed)) + sealed
+        return _HANDSHAKE + _VERSION + struct.pack(">H", len(sealed)) + sealed
 
     def _derived(self) -> AESGCM:
         # RFC 5246 6.3
