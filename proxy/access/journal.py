@@ -103,10 +103,11 @@ class Journal:
             _lock(file)
             try:
                 size = file.size()
-                fits = self._room(file, size, data)
-                if fits or not self._made_room(file):
-                    part = data[:fits] if fits else data
-                    return write_lines(file, size, part, self._tell_half)
+                if size is not None:
+                    fits = self._room(file, size, data)
+                    if fits or not self._made_room(file):
+                        part = data[:fits] if fits else data
+                        return write_lines(file, size, part, self._tell_half)
             finally:
                 _unlock(file)
             self.open()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MEMORY: Final = "memory"
 _REMEMBERED: Final = 20_000
 """Rates that are known to be full. All are forgotten when there are more: it is asked anew then."""
+ASKED_AGAIN_S: Final = 1.0
+"""So soon after a refusal it is asked anew whether a window is full."""
+_NOT_KNOWN: Final = (-math.inf, -math.inf)
 _SCOPES: Final = {
     "client": ("This client has made as many requests as it may", "clients.{}.rate"),
     "route": ("This route has had as many requests as it may", "routes.{}.limits.rate"),
@@ -29,8 +32,9 @@ _SCOPES: Final = {
 class Rates:
     """Counts the requests of a gateway, by itself or together with its replicas.
 
-    A window that is full stays so until its oldest request is old enough, whoever else counts:
-    till then it is remembered here, and asked for nothing.
+    A window that is full mostly stays so until its oldest request is old enough, whoever else
+    counts: for a moment it is remembered here, and asked for nothing. Not for longer: a request
+    that another rate refuses is given back, and an operator may empty the Redis.
 
     Args:
         storage: `memory`, or the URL of a Redis: `redis://`, `rediss://` or `unix://`. It may hold
@@ -55,7 +59,8 @@ class Rates:
         self._counts = _counts(storage, on_storage_error, log, clock)
         self._allow = on_storage_error == "allow"
         self._clock = clock
-        self._full: dict[tuple[str, str, int, int], float] = {}
+        self._full: dict[tuple[str, str, int, int], tuple[float, float]] = {}
+        """Until when a window is taken for full without asking, and until when it is, if so."""
 
     async def admit(self, rates: Sequence[Rate]) -> None:
         """Count a request for all its rates, or for none.
@@ -95,6 +100,7 @@ class Rates:
                 self._remember(rate, wait)
                 for each in taken:
                     await self._counts.give_back(each)
+                    self._full.pop(_identity(each), None)
                 return [(rate, wait)]
             taken.append(rate)
         return []
@@ -103,13 +109,14 @@ class Rates:
         if not self._full:
             return []
         now = self._clock()
-        known = ((rate, self._full.get(_identity(rate), -math.inf) - now) for rate in rates)
-        return [(rate, wait) for rate, wait in known if wait >= 0]
+        known = ((rate, self._full.get(_identity(rate), _NOT_KNOWN)) for rate in rates)
+        return [(rate, until - now) for rate, (asked, until) in known if now <= min(asked, until)]
 
     def _remember(self, rate: Rate, wait: float) -> None:
         if len(self._full) >= _REMEMBERED:
             self._full.clear()
-        self._full[_identity(rate)] = self._clock() + wait
+        now = self._clock()
+        self._full[_identity(rate)] = now + ASKED_AGAIN_S, now + wait
 
 
 def _counts(

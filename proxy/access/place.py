@@ -47,8 +47,8 @@ class Opened:
     regular: bool
     end: int = -1
 
-    def size(self) -> int:
-        """Return the size in bytes.
+    def size(self) -> int | None:
+        """Return the size in bytes; None: the file has been removed, and ends when closed.
 
         Raises:
             OSError: the descriptor has been closed behind our back, and may be another file's.
@@ -56,7 +56,9 @@ class Opened:
         found = os.fstat(self.descriptor)
         if (found.st_dev, found.st_ino) != self.identity:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return found.st_size
+        # A file system that counts no links has none for what is in its place, too.
+        gone = not found.st_nlink and not self.is_at(self.path)
+        return None if gone else found.st_size
 
     def is_at(self, path: Path) -> bool:
         """Whether a path still leads to it."""

@@ -18,6 +18,7 @@ from proxy.config.interpolate import Reader
 from proxy.config.keys import Context
 from proxy.config.nodes import Mapping, Positions
 from proxy.config.pieces import Pieces
+from proxy.config.regular import regular
 from proxy.config.scope import Scope
 from proxy.config.source import entries
 
@@ -58,7 +59,7 @@ def load_clients(
     """
     name = str(path)
     try:
-        file = path.open("rb")
+        file = regular(path)
     except OSError as error:
         raise _unreadable(name, error.strerror or "input error") from None
     except ValueError:

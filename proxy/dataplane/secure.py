@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from proxy.dataplane.client import ClientConnection
 
 
+MAX_UNREAD: Final = 4 * 1024
+"""Bytes that TLS itself may have to say to a client that reads nothing. An honest one is told some
+tens; OpenSSL answers each attempt at renegotiation, however many there are."""
+
 _PLAIN: Final = frozenset({"HTTP_REQUEST", "HTTPS_PROXY_REQUEST"})
 """How OpenSSL calls a first record that is the beginning of a request."""
 
@@ -60,8 +64,8 @@ class Secure(asyncio.Transport, asyncio.Protocol):
     """
 
     __slots__ = (
-        "_app", "_clear", "_client", "_closing", "_gate", "_left", "_loop", "_over", "_paused",
-        "_session", "_wire",
+        "_app", "_clear", "_client", "_closing", "_full", "_gate", "_left", "_loop", "_over",
+        "_paused", "_session", "_unread", "_wire",
     )  # fmt: skip
 
     _wire: asyncio.Transport
@@ -81,6 +85,10 @@ class Secure(asyncio.Transport, asyncio.Protocol):
         """The client does not speak TLS: it is told so, and nothing that it sends is read."""
         self._over = False
         """FIN has come by the wire."""
+        self._full = False
+        """The client reads more slowly than we write."""
+        self._unread = 0
+        """Bytes that TLS itself has said meanwhile."""
         self._left = False
         """The client's connection has been told that the client will send no more."""
 
@@ -113,11 +121,13 @@ class Secure(asyncio.Transport, asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Tell that the client reads more slowly than we write."""
+        self._full = True
         if self._app is not None:
             self._app.pause_writing()
 
     def resume_writing(self) -> None:
         """Tell that the client has read."""
+        self._full, self._unread = False, 0
         if self._app is not None:
             self._app.resume_writing()
 
@@ -170,11 +180,22 @@ class Secure(asyncio.Transport, asyncio.Protocol):
             self._flush()
             self.abort()
             return
-        self._flush()
+        if not self._answered():
+            return
         if data and self._app is not None:
             self._app.data_received(data)
         if (self._over or session.ended) and not self._paused:
             self._leave()
+
+    def _answered(self) -> bool:
+        """Send what TLS itself says to what has come; False: too much, to one who reads nothing."""
+        size = self._flush()
+        if size and self._full:
+            self._unread += size
+            if self._unread > MAX_UNREAD:
+                self.abort()
+                return False
+        return True
 
     def _leave(self) -> None:
         if self._left or self._app is None:
@@ -183,11 +204,12 @@ class Secure(asyncio.Transport, asyncio.Protocol):
         self._app.eof_received()
         self.close()
 
-    def _flush(self) -> None:
+    def _flush(self) -> int:
         session = self._session
         data = b"" if session is None else session.outgoing()
         if data and not self._wire.is_closing():
             self._wire.write(data)
+        return len(data)
 
     # What the client's connection calls.
 

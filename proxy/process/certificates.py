@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from proxy.config.errors import ConfigError
+from proxy.config.regular import regular
 from proxy.dataplane.secure import Gate
 from proxy.process.watch import Watch
 
@@ -117,7 +118,8 @@ def _ask(context: ssl.SSLContext, client_ca: Path) -> None:
 
 def _read(key: _Key, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with regular(path) as file:
+            return file.read()
     except OSError as error:
         raise CertificateError(key, f"cannot read {path}: {error.strerror}") from None
 
@@ -208,8 +210,11 @@ def _contents(tls: ListenTls) -> bytes:
     """Return a digest of the files: touching one is no change, and nothing is logged of it."""
     digest = hashlib.sha256()
     for path in (tls.cert, tls.key, tls.client_ca):
+        data = b""
         try:
-            data = b"" if path is None else path.read_bytes()
+            if path is not None:
+                with regular(path) as file:
+                    data = file.read()
         except OSError as error:
             data = str(error.errno).encode()
         digest.update(hashlib.sha256(data).digest())

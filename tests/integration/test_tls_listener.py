@@ -16,6 +16,8 @@ from proxy.dataplane.client import ClientConnection
 from proxy.dataplane.session import Session
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, request
+from tests.integration.rig.raw import Client
+from tests.integration.rig.records import HELLO, Written
 from tests.integration.rig.tls import Pki, connect
 from tests.integration.rig.tunnel import HANDSHAKE, switching
 from tests.integration.rig.upstream import OK
@@ -400,6 +402,24 @@ async def test_a_client_that_does_not_read_is_cut_off(pki, start, serve):
         visit = await upstream.visited()
         await visit.gone()
         await seen(lambda: not proxy.service.connections)
+
+
+async def test_a_client_that_makes_tls_talk_and_does_not_read_is_cut_off(secured, pki, tmp_path):
+    """OpenSSL says no to each attempt at renegotiation: what waits to be sent would grow."""
+    # Inherited by the connection: what the kernel holds for it is little.
+    secured.service.listeners[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    raw = await Client.connect_raw(secured.port, buffer=4096)
+    session = Written(pki.context(), tmp_path / "secrets")
+    loop = asyncio.get_running_loop()
+    with raw:
+        await loop.sock_sendall(raw, session.shake())
+        while not session.established:
+            session.receive(await loop.sock_recv(raw, 65536))
+            await loop.sock_sendall(raw, session.shake())
+        hellos = b"".join(session.handshake(HELLO) for _ in range(100_000))
+        with pytest.raises(ConnectionError):
+            await loop.sock_sendall(raw, hellos)
+    await seen(lambda: not secured.service.connections)
 
 
 @pytest.mark.parametrize("limit", ["connections", "per_peer"])

@@ -110,6 +110,25 @@ class TestRotation:
         assert ["before"] == stage.lines(".old")
         assert LOOK_S < 1
 
+    def test_a_file_that_was_removed_takes_no_line(self, stage):
+        """It would be lost without a word."""
+        audit = stage.audit()
+        audit.line(b"before")
+
+        stage.path.unlink()
+        audit.line(b"after")
+
+        assert ["after"] == stage.lines()
+
+    def test_a_file_system_that_counts_no_links_will_do(self, stage, monkeypatch):
+        """What is in its place has not been removed."""
+        audit = stage.audit()
+        found = os.stat_result([0o100600, *stage.path.stat()[1:3], 0, *stage.path.stat()[4:]])
+        monkeypatch.setattr("proxy.access.place.os.fstat", lambda _: found)
+        audit.line(b"one")
+
+        assert ["one"] == stage.lines()
+
     def test_a_file_that_was_emptied_is_gone_on_with(self, stage):
         """As logrotate's copytruncate does it."""
         audit = stage.audit()

@@ -9,7 +9,7 @@ from io import BytesIO
 import pytest
 
 from proxy.access.counts import CountsAway
-from proxy.access.limits import Rates
+from proxy.access.limits import ASKED_AGAIN_S, Rates
 from proxy.access.windows import Windows
 from proxy.dataplane.errors import CountUnavailable, RateLimited
 from proxy.dataplane.model import Rate
@@ -178,7 +178,7 @@ async def test_the_client_is_asked_first(make):
 
 
 async def test_a_full_window_is_asked_once(make, clock):
-    """Until its oldest request is old enough; a flood does not reach the Redis."""
+    """In a moment; a flood does not reach the Redis."""
     rates, asked = make()
     rate = Rate("client", "alice", 1, 60)
     await rates.admit([rate])
@@ -190,6 +190,37 @@ async def test_a_full_window_is_asked_once(make, clock):
     await rates.admit([rate])
 
     assert 3 == len(asked.taken)
+
+
+async def test_a_window_that_is_emptied_is_noticed_soon(make, clock):
+    """Not only when its oldest request is old enough, which may take a day."""
+    rates, asked = make()
+    rate = Rate("client", "alice", 1, 86400)
+    await rates.admit([rate])
+    await refused(rates, rate)
+    await asked.give_back(rate)  # another replica, an operator
+    await refused(rates, rate)
+
+    clock.now += ASKED_AGAIN_S + 0.001
+    await rates.admit([rate])
+
+
+async def test_what_was_given_back_can_be_had_at_once(make, monkeypatch):
+    """A request that is refused while another one has the last place is not the end of a day."""
+    rates, asked = make()
+    alice, route = Rate("client", "alice", 1, 86400), Rate("route", "microreact", 1, 60)
+    await rates.admit([route])
+    give_back = asked.give_back
+
+    async def meanwhile(rate):
+        await refused(rates, alice)
+        await give_back(rate)
+
+    monkeypatch.setattr(asked, "give_back", meanwhile)
+    rates._full.clear()
+    await refused(rates, alice, route)
+
+    await rates.admit([alice])
 
 
 async def test_a_rate_that_was_raised_is_asked_at_once(make):

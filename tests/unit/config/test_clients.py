@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from proxy.config import source
 from proxy.config.client_checks import warnings
 from proxy.config.clients import ClientConfig, RateConfig, load_clients
 from proxy.config.errors import ConfigError
-from proxy.config.source import MAX_NODES
+from proxy.config.source import MAX_ALIASED, MAX_NODES
 from tests.unit.config.test_source import PARSERS
 
 
@@ -232,12 +233,16 @@ def test_an_empty_map_is_a_file_of_nobody(load_text):
     [
         ("missing", "cannot be read: No such file or directory"),
         ("directory", "cannot be read: Is a directory"),
+        ("pipe", "cannot be read: no regular file"),
         ("nul", "cannot be read: no valid file name"),
     ],
 )
 def test_a_path_that_is_no_file_is_one_line(read, tmp_path, kind, expected):
-    """Which names it."""
-    path = {"missing": tmp_path / "x", "directory": tmp_path, "nul": Path("\0")}[kind]
+    """Which names it; the other end of a pipe is not waited for, nor is what a pipe holds."""
+    paths = {"missing": tmp_path / "x", "directory": tmp_path, "nul": Path("\0")}
+    path = paths.get(kind, tmp_path / "pipe")
+    if kind == "pipe":
+        os.mkfifo(path)
 
     with pytest.raises(ConfigError) as caught:
         load_clients(path, read(MAIN), {})
@@ -314,6 +319,18 @@ def test_anchors_serve_many_clients(load_text):
     )
 
     assert actual["a"].routes == actual["b"].routes == ("a", "b")
+
+
+def test_aliases_of_all_clients_together_have_a_bound(lines_of):
+    """A file of some kilobytes would be read for hours."""
+    size = MAX_NODES // 4
+    first = f"a: &a [{'x, ' * size}]\n"
+    aliases = "".join(f"c{n}: *a\n" for n in range(MAX_ALIASED // size + 1))
+
+    actual = lines_of(first + aliases)
+
+    assert actual[-1].startswith(f"f:{MAX_ALIASED // size + 1}:")
+    assert actual[-1].endswith(": too large once its aliases are filled in")
 
 
 def test_thousands_are_read(load_text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import ssl
 
 import pytest
@@ -143,6 +144,17 @@ def test_a_file_that_is_not_there(files, key):
         caught.value.key,
         str(caught.value),
     )
+
+
+@pytest.mark.parametrize("key", ["cert", "key", "client_ca"])
+def test_a_pipe_is_not_waited_for(files, key):
+    """Neither at the start, nor where it takes the place of a file: the end would wait as well."""
+    files[key].unlink()
+    os.mkfifo(files[key])
+    with pytest.raises(CertificateError) as caught:
+        server_context(settings(files))
+
+    assert f"cannot read {files[key]}: no regular file" == str(caught.value)
 
 
 def test_a_key_that_is_missing_from_the_certificate(files):
