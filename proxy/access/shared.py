@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from limits.aio.storage import RedisStorage
 from redis.asyncio import ConnectionPool, Redis
@@ -16,7 +16,7 @@ from proxy.access.counts import CountsAway
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from proxy.dataplane.model import Rate
     from proxy.observe.log import Log
@@ -94,7 +94,8 @@ class SharedCounts:
         async with self._places:
             try:
                 async with asyncio.timeout(TIMEOUT_S):
-                    await self._client.lpop(f"{PREFIX}:{_key(rate)}")
+                    taken = self._client.lpop(f"{PREFIX}:{_key(rate)}")
+                    await cast("Awaitable[object]", taken)
             except Exception as error:  # noqa: BLE001 -- as above
                 self._failed(error)
 

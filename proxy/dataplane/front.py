@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiohttp.web_server import Server
 
 from proxy.dataplane.client import ClientConnection
-from proxy.dataplane.secure import Secure
 
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Front:
         def plain() -> ClientConnection:
             return ClientConnection(self, self._server, entrance, self._loop)
 
-        return plain if gate is None else lambda: Secure(plain(), gate, self._loop)
+        return plain if gate is None else lambda: gate.before(plain(), self._loop)
 
     def opened(self, connection: ClientConnection) -> None:
         """Count a connection; one too many is told so, one far too many is cut."""

@@ -48,6 +48,10 @@ class Gate:
         self.context = context
         self.refused = refused
 
+    def before(self, client: ClientConnection, loop: asyncio.AbstractEventLoop) -> Secure:
+        """Return what stands between the wire and a client's connection."""
+        return Secure(client, self, loop)
+
 
 class Secure(asyncio.Transport, asyncio.Protocol):
     """The protocol of the wire, and the transport of a client's connection.

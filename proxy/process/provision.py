@@ -20,8 +20,6 @@ from proxy.dataplane.model import Rate
 from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
-from proxy.process.callers import Callers
-from proxy.process.gateway import Gateway
 from proxy.upstream.connection import Timeouts
 from proxy.upstream.pool import Endpoint, Pool
 from proxy.upstream.tls import TlsSettings, client_context
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from proxy.config.scheme import Scheme, Source
     from proxy.config.settle import Binding
     from proxy.observe.log import Log
+    from proxy.process.gateway import Gateway
     from proxy.secret import Secret
     from proxy.upstream.sweep import Sweep
 
@@ -108,6 +107,9 @@ class _Works:
     def gateway(self, log: Log) -> Gateway | None:
         if not self.config.has_clients:
             return None
+        from proxy.process.callers import Callers  # noqa: PLC0415 -- the start stays short
+        from proxy.process.gateway import Gateway  # noqa: PLC0415 -- the same
+
         if self.config.clients_file is not None:
             # Whoever is added later may have any of them: they must be at hand.
             for name in self.config.credentials:

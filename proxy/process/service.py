@@ -13,7 +13,6 @@ from proxy.dataplane.handler import Handler
 from proxy.dataplane.limits import ClientLimits
 from proxy.observe.log import request_ids
 from proxy.process.accounts import Accounts
-from proxy.process.certificates import Certificates
 from proxy.process.descriptors import room_for
 from proxy.process.listeners import BACKLOG, bind_all
 from proxy.process.provision import provision
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from proxy.config.schema import Config
     from proxy.observe.log import Log
+    from proxy.process.certificates import Certificates
     from proxy.process.listeners import Listener
     from proxy.process.provision import Provisioned
 
@@ -55,7 +55,7 @@ class Service:
         provisioned: Provisioned,
         listeners: list[Listener],
         accounts: Accounts,
-        certificates: Certificates,
+        certificates: Certificates | None,
         log: Log,
     ) -> None:
         self.config = config
@@ -82,16 +82,17 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         provisioned = provision(config, environ, Sweep(loop), log)
-        accounts, certificates = Accounts(config, log), Certificates(config, log)
+        accounts, certificates = Accounts(config, log), _certificates(config, log)
         service = cls(config, provisioned, bind_all(config), accounts, certificates, log)
         for listener in service.listeners:
-            gate = certificates.gate(listener.tls)
+            gate = None if certificates is None else certificates.gate(listener.tls)
             make = service._front.protocols(listener.entrance, gate)
             create = loop.create_server if listener.path is None else loop.create_unix_server
             service._servers.append(await create(make, sock=listener.socket, backlog=BACKLOG))
         if provisioned.gateway is not None:
             await provisioned.gateway.start()
-        await certificates.start()
+        if certificates is not None:
+            await certificates.start()
         return service
 
     def _limits(self) -> ClientLimits:
@@ -172,7 +173,8 @@ class Service:
             pool.close()
         if self.provisioned.gateway is not None:
             await self.provisioned.gateway.stop()
-        await self._certificates.stop()
+        if self._certificates is not None:
+            await self._certificates.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._front.all_closed()
@@ -198,3 +200,11 @@ class Service:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+
+def _certificates(config: Config, log: Log) -> Certificates | None:
+    if all(each.tls is None for _, each in config.listeners()):
+        return None
+    from proxy.process.certificates import Certificates  # noqa: PLC0415 -- the start stays short
+
+    return Certificates(config, log)
