@@ -166,7 +166,7 @@ class _Draft:
             credentials=self.declared["credentials"],
             credentials_known="credentials" not in self.left_out,
             listeners_known=not any(map(_is_about_listening, self.left_out)),
-            has_clients=bool(self.declared["clients"]) or config.clients_file is not None,
+            has_clients=bool(self.declared["clients"]) or config.has_clients,
         )
         for path, message in checks.all_of(scope):
             self.problems.append(self.positions.problem(path, message))

@@ -233,8 +233,13 @@ class Config(Keys):
 
     @property
     def has_clients(self) -> bool:
-        """Whether clients need a key, a token or a certificate."""
-        return bool(self.clients) or self.clients_file is not None
+        """Whether clients need a key, a token or a certificate.
+
+        `clients: {}` says so too: nobody is let in. Whoever takes the last client away must not
+        open the proxy for all.
+        """
+        named = "clients" in self.model_fields_set
+        return bool(self.clients) or named or self.clients_file is not None
 
     def problem_at(self, path: Path, message: str) -> Problem:
         """Return a problem found later, at the place of a key path in the file.

@@ -74,7 +74,7 @@ SIZES = st.lists(st.integers(1, 3000), max_size=20)
 
 
 @given(SIZES, st.lists(st.binary(min_size=1, max_size=40_000), max_size=4))
-@settings(max_examples=50)
+@settings(max_examples=15)
 def test_what_is_said_arrives_however_it_is_cut(sizes, said):
     """Both ways, and then its end."""
     session, far = met(sizes)
@@ -92,7 +92,7 @@ def test_what_is_said_arrives_however_it_is_cut(sizes, said):
 
 
 @given(SIZES)
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_its_end_is_heard(sizes):
     """Behind all that was said, and without waiting for the client's."""
     session, far = met()
@@ -117,6 +117,7 @@ def test_other_bytes_raise_one_error_or_wait(data, sizes):
 
 
 @given(st.binary(min_size=1, max_size=2000), st.integers(0, 60), SIZES)
+@settings(max_examples=15)
 def test_changed_bytes_are_never_heard(noise, at, sizes):
     """Behind the handshake: a record that was changed is none."""
     session, far = met()
