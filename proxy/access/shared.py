@@ -31,6 +31,8 @@ PAUSE_S: Final = 0.5
 """How long a Redis that is away is left alone."""
 MAX_CONNECTIONS: Final = 16
 """To the Redis, of one process: more than enough to keep it busy."""
+PATIENCE_S: Final = 1.0
+"""How long a request may wait for one of them."""
 PREFIX: Final = "keybearer"
 """Of all keys; behind it come scope and name of a rate, and nothing else."""
 _TOLD: Final = frozenset({"MISCONF", "CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "MOVED"})
@@ -78,16 +80,27 @@ class SharedCounts:
         Raises:
             CountsAway: the Redis does not answer as it should.
         """
-        async with self._places:
-            if not self._breaker.asks(self._clock()):
-                raise CountsAway
-            try:
-                wait = await self._in_time(rate)
-            except Exception as error:  # noqa: BLE001 -- whatever it is, there is no count
-                self._failed(error)
-                raise CountsAway from None
-            self._worked()
-            return wait
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._places.acquire()
+        except TimeoutError:
+            # It answers, but more slowly than requests come: they would wait longer and longer.
+            raise CountsAway from None
+        try:
+            return await self._take(rate)
+        finally:
+            self._places.release()
+
+    async def _take(self, rate: Rate) -> float | None:
+        if not self._breaker.asks(self._clock()):
+            raise CountsAway
+        try:
+            wait = await self._in_time(rate)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, there is no count
+            self._failed(error)
+            raise CountsAway from None
+        self._worked()
+        return wait
 
     async def give_back(self, rate: Rate) -> None:
         """Take the newest request back: `limits` keeps their times in a list, the newest first."""
