@@ -17,7 +17,7 @@ DEBOUNCE_MS: Final = 50
 """Changes are waited for so long once there is one: a file is often written in several steps."""
 STEP_MS: Final = 20
 """Without a further change in this time it is told."""
-LOOK_MS: Final = 500
+LOOK_MS: Final = 200
 """So often the files are looked at in any case: network file systems and bind mounts do not tell of
 every change, and a directory that is not there cannot be watched."""
 _MAX_LINKS: Final = 40  # as many as Linux follows
