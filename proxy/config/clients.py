@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
-from proxy.config import describe
+from proxy.config.blocks import blocks, without
 from proxy.config.client import CertificateConfig, ClientConfig, JwtConfig
-from proxy.config.client_checks import ClientChecks
-from proxy.config.errors import ConfigError, Problem, shown
-from proxy.config.grants import RateConfig, client_name
-from proxy.config.interpolate import Reader
-from proxy.config.keys import Context
-from proxy.config.nodes import Mapping, Positions
+from proxy.config.clients_load import Loading
+from proxy.config.errors import ConfigError, Problem
+from proxy.config.grants import RateConfig
 from proxy.config.pieces import Pieces
 from proxy.config.regular import regular
-from proxy.config.scope import Scope
-from proxy.config.source import entries
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping as Environ
+    from collections.abc import Callable, Mapping as Environ
+    from pathlib import Path
 
-    from proxy.config.errors import Path as KeyPath
-    from proxy.config.nodes import Node, Scalar
+    from proxy.config.blocks import Block
     from proxy.config.schema import Config
 
 
-__all__ = ["CertificateConfig", "ClientConfig", "JwtConfig", "RateConfig", "load_clients"]
+__all__ = [
+    "CertificateConfig",
+    "ClientConfig",
+    "ClientsFile",
+    "ClientsUnreadable",
+    "HalfWritten",
+    "JwtConfig",
+    "RateConfig",
+    "load_clients",
+]
 
 MAX_CLIENTS_FILE_SIZE: Final = 64 * 1024 * 1024  # 10,000 clients are 2 MiB
 
@@ -40,118 +42,149 @@ MAX_CLIENTS_FILE_SIZE: Final = 64 * 1024 * 1024  # 10,000 clients are 2 MiB
 _WORK_S: Final = 0.002
 _REST_S: Final = 0.0001
 
+_TRIES: Final = 5
+_TRY_AGAIN_S: Final = 0.02
 
-def load_clients(
-    path: Path, config: Config, environ: Environ[str, str] | None = None
-) -> dict[str, ClientConfig]:
-    """Return the clients that a file holds, without those of the configuration itself.
 
-    It may take seconds: run it in a thread. It rests every 2 ms, so that others can work.
+class ClientsUnreadable(ConfigError):
+    """The file cannot be read now, which may pass without another change of it."""
+
+
+class HalfWritten(ClientsUnreadable):
+    """The file looks as if somebody were writing it."""
+
+
+class ClientsFile:
+    """A clients file that is read again and again; what has not changed is taken over.
 
     Args:
         path: the file.
         config: what their routes and credentials are looked up in, and what other clients there
             are.
         environ: what `${NAME}` is taken from; None for the process's own.
+        look_up: is called every 2 ms while it is read again; what it raises ends that.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        environ: Environ[str, str] | None = None,
+        look_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._path = path
+        self._config = config
+        self._environ = os.environ if environ is None else environ
+        self._look_up = look_up
+        self._known: dict[str, ClientConfig] = {}
+        self._doubted: bytes | None = None
+        self._rests = False
+        self._rested = 0.0
+
+    def load(self) -> dict[str, ClientConfig]:
+        """Return the clients that the file holds, without those of the configuration itself.
+
+        It may take seconds.
+
+        Raises:
+            ConfigError: with everything that is wrong with the file, up to 100 problems.
+            ClientsUnreadable: it cannot be opened or read.
+        """
+        self._rests = False
+        return self._load(contents(self._path))
+
+    def reload(self) -> dict[str, ClientConfig]:
+        """Return the clients as `load` does, of a file that somebody may be writing.
+
+        Run it in a thread: it rests every 2 ms, so that others can work.
+
+        Raises:
+            HalfWritten: its last line has no end; the next call takes that as it is.
+        """
+        data = contents(self._path)
+        if not data.endswith(b"\n") and data != self._doubted:
+            self._doubted = data
+            raise HalfWritten(Problem(str(self._path), None, None, (), "ends within a line"))
+        self._doubted = None
+        self._rests = True
+        return self._load(data)
+
+    def _load(self, data: bytes) -> dict[str, ClientConfig]:
+        cut = blocks(data)
+        clients = self._changed(cut) if cut and self._known else None
+        if clients is None:
+            clients, lines = self._parsed(Loading(self._config, self._environ, self._rest), data)
+            if cut is not None and lines != _lines(cut):
+                cut = None
+        self._known = {} if cut is None else {each.text: clients[each.name] for each in cut}
+        return clients
+
+    def _changed(self, cut: tuple[Block, ...]) -> dict[str, ClientConfig] | None:
+        """Return the clients, only the changed ones parsed; None: all must be.
+
+        Every block of which the text is known has been a client by itself, in this very text.
+        """
+        loading = Loading(self._config, self._environ, self._rest)
+        known = frozenset(index for index, each in enumerate(cut) if each.text in self._known)
+        for index in known:
+            name, line, text = cut[index]
+            if not loading.again(name, line, self._known[text]):
+                return None
+        if len(known) == len(cut):
+            return {each.name: self._known[each.text] for each in cut}
+        try:
+            clients, lines = self._parsed(loading, without(cut, known))
+        except ConfigError:
+            return None  # the lines are told of the whole
+        # In the order of the file: of several rules for tokens the first that fits counts.
+        return {each.name: clients[each.name] for each in cut} if lines == _lines(cut) else None
+
+    def _parsed(
+        self, loading: Loading, data: bytes
+    ) -> tuple[dict[str, ClientConfig], dict[str, int]]:
+        pieces = Pieces(io.BytesIO(data), str(self._path), MAX_CLIENTS_FILE_SIZE)
+        return loading.all(pieces), loading.lines
+
+    def _rest(self) -> None:
+        if self._rests and time.monotonic() - self._rested > _WORK_S:
+            self._look_up()
+            time.sleep(_REST_S)
+            self._rested = time.monotonic()
+
+
+def load_clients(
+    path: Path, config: Config, environ: Environ[str, str] | None = None
+) -> dict[str, ClientConfig]:
+    """Return the clients of a file once; see `ClientsFile`."""
+    return ClientsFile(path, config, environ).load()
+
+
+def contents(path: Path) -> bytes:
+    """Return the bytes of a file as they were at one moment.
 
     Raises:
-        ConfigError: with everything that is wrong with the file, up to 100 problems.
+        ClientsUnreadable: it cannot be opened or read, or is written all the time.
     """
-    name = str(path)
-    try:
-        file = regular(path)
-    except OSError as error:
-        raise _unreadable(name, error.strerror or "input error") from None
-    except ValueError:
-        raise _unreadable(name, "no valid file name") from None
-    with file:
-        pieces = Pieces(file, name, MAX_CLIENTS_FILE_SIZE)
-        return _Loading(pieces, config, os.environ if environ is None else environ).all()
-
-
-def _unreadable(name: str, reason: str) -> ConfigError:
-    return ConfigError(Problem(name, None, None, (), f"cannot be read: {reason}"))
-
-
-class _Loading:
-    """A file of clients on its way to clients, and what was found wrong so far."""
-
-    def __init__(self, pieces: Pieces, config: Config, environ: Environ[str, str]) -> None:
-        self._pieces = pieces
-        self._config = config
-        self._environ = environ
-        self._clients: dict[str, ClientConfig] = {}
-        self._lines: dict[str, int] = {}
-        self._problems: list[Problem] = []
-        scope = Scope.of(config)
-        before = ClientChecks(scope, scope.where)
-        for name, client in config.clients.items():
-            # They are valid, so this finds nothing; they are only to be known.
-            list(before.of(("clients", name), client))
-        self._checks = ClientChecks(scope, self._where, before)
-
-    def all(self) -> dict[str, ClientConfig]:
-        """Return the clients, or raise every problem."""
-        rested = time.monotonic()
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_TRY_AGAIN_S)
         try:
-            for key, node in entries(self._pieces):
-                self._one(key, node)
-                if len(self._problems) >= describe.MAX_PROBLEMS:
-                    break
-                if time.monotonic() - rested > _WORK_S:
-                    time.sleep(_REST_S)
-                    rested = time.monotonic()
-        except ConfigError as error:
-            self._problems.extend(error.problems)
-        if self._problems:
-            raise ConfigError(*self._problems)
-        return self._clients
-
-    def _one(self, key: Scalar, node: Node) -> None:
-        name = key.text
-        positions = Positions(self._pieces.name, Mapping(key.mark, {name: (key.mark, node)}))
-        wrong = self._wrong_name(key, node)
-        if wrong is not None:
-            self._problems.append(positions.problem((name,), wrong, at_key=True))
-            return
-        self._lines[name] = key.mark.line
-        client = self._client(name, node, positions)
-        if client is None:
-            return
-        self._clients[name] = client
-        for path, message in self._checks.of((name,), client):
-            self._problems.append(positions.problem(path, message))
-
-    def _wrong_name(self, key: Scalar, node: Node) -> str | None:
-        name = key.text
-        if name in self._lines:
-            return f"is given twice, first on line {self._lines[name]}; keep one"
-        if name in self._config.clients:
-            return f"is {self._config.where(('clients', name))} too; keep one"
-        if name == "clients" and isinstance(node, Mapping) and _are_mappings(node):
-            return "stands above the clients; this file is their map itself, leave this key away"
-        try:
-            client_name(name)
-        except ValueError as error:
-            return str(error)
-        return None
-
-    def _client(self, name: str, node: Node, positions: Positions) -> ClientConfig | None:
-        reader = Reader(positions, self._environ)
-        tree = reader.read(node, (name,))
-        context = Context(Path())
-        try:
-            client = ClientConfig.model_validate(tree, context=context)
-        except ValidationError as error:
-            found = describe.problems(error, {name: tree}, context, positions, above=(name,))
-            self._problems.extend(found)
-            client = None
-        self._problems.extend(reader.problems)
-        return client
-
-    def _where(self, path: KeyPath) -> str:
-        return f"{shown(path)} (line {self._lines[str(path[0])]})"
+            with regular(path) as file:
+                before = os.fstat(file.fileno())
+                data = file.read(MAX_CLIENTS_FILE_SIZE + 1)
+                after = os.fstat(file.fileno())
+        except OSError as error:
+            raise _unreadable(path, error.strerror or "input error") from None
+        except ValueError:
+            raise _unreadable(path, "no valid file name") from None
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+            return data
+    raise _unreadable(path, "it is being written all the time")
 
 
-def _are_mappings(node: Mapping) -> bool:
-    return bool(node.entries) and all(isinstance(at, Mapping) for _, at in node.entries.values())
+def _unreadable(path: Path, reason: str) -> ClientsUnreadable:
+    return ClientsUnreadable(Problem(str(path), None, None, (), f"cannot be read: {reason}"))
+
+
+def _lines(cut: tuple[Block, ...]) -> dict[str, int]:
+    return {each.name: each.line for each in cut}

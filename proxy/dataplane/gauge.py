@@ -19,13 +19,14 @@ class Gauge:
         rule: its place in the configuration.
 
     Attributes:
+        limit: as given; another one counts from the next request on.
         taken: so many are under way.
     """
 
-    __slots__ = ("_limit", "_rule", "taken")
+    __slots__ = ("_rule", "limit", "taken")
 
     def __init__(self, limit: int, rule: str) -> None:
-        self._limit = limit
+        self.limit = limit
         self._rule = rule
         self.taken = 0
 
@@ -35,7 +36,7 @@ class Gauge:
         Raises:
             Overloaded: it would be one too many; it is not counted.
         """
-        if self.taken >= self._limit:
+        if self.taken >= self.limit:
             raise Overloaded(
                 "Too many requests are under way at once; try again when one has ended.",
                 cause=self._rule,

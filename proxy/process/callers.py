@@ -12,7 +12,7 @@ from proxy.dataplane.policy import Policy, rule
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from proxy.config.client import ClientConfig
     from proxy.dataplane.inject import Injector
@@ -31,7 +31,7 @@ class Callers:
     def __init__(self, injector: Callable[[str, str], Injector]) -> None:
         self._injector = injector
         self._injectors: dict[tuple[str, str], Injector] = {}
-        self._gauges: dict[tuple[str, int], Gauge] = {}
+        self._gauges: dict[str, Gauge] = {}
 
     def entry(self, name: str, client: ClientConfig) -> Entry:
         """Return a client with what it is known by."""
@@ -46,6 +46,12 @@ class Callers:
         )
         subject = None if client.certificate is None else client.certificate.subject
         return Entry(caller, client.key, client.expires, subject)
+
+    def forget(self, but: Container[str]) -> None:
+        """Forget the clients of other names that have no request under way."""
+        self._gauges = {
+            name: gauge for name, gauge in self._gauges.items() if name in but or gauge.taken
+        }
 
     def _policy(self, name: str, client: ClientConfig) -> Policy:
         if client.methods is None and not client.rules:
@@ -66,10 +72,11 @@ class Callers:
         return self._injectors[key]
 
     def _gauge(self, name: str, limit: int | None) -> Gauge | None:
-        """Return the client's gauge; one whose limit stays goes on counting over a reload."""
+        """Return the client's gauge, which goes on counting over a reload."""
         if limit is None:
             return None
-        key = name, limit
-        if key not in self._gauges:
-            self._gauges[key] = Gauge(limit, f"clients.{name}.concurrency")
-        return self._gauges[key]
+        gauge = self._gauges.get(name)
+        if gauge is None:
+            gauge = self._gauges[name] = Gauge(limit, f"clients.{name}.concurrency")
+        gauge.limit = limit
+        return gauge

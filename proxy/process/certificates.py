@@ -183,12 +183,13 @@ class Certificates:
             tried = _contents(tls)
             self._held[tls] = _Held(tls, Gate(server_context(tls), self._refused), tried)
 
-    async def _reload(self) -> None:
+    async def _reload(self) -> bool:
         for held in self._held.values():
             contents = await asyncio.to_thread(_contents, held.tls)
             if contents != held.tried:
                 held.tried = contents
                 await self._renew(held)
+        return True
 
     async def _renew(self, held: _Held) -> None:
         """Use what the files hold now for handshakes to come, if it is good."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from typing import TYPE_CHECKING, Final
 
 from proxy.access.registry import Registry
 from proxy.access.throttle import Throttle
-from proxy.config.clients import load_clients
+from proxy.config.clients import ClientsFile, ClientsUnreadable, HalfWritten
 from proxy.config.errors import ConfigError
-from proxy.process.tokens import tokens_of
+from proxy.dataplane.handler import where
+from proxy.process.loop import much_that_stays
+from proxy.process.tokens import prepare, tokens_of
 from proxy.process.watch import Watch
 
 
@@ -25,8 +28,18 @@ if TYPE_CHECKING:
     from proxy.upstream.sweep import Sweep
 
 
+QUIET_MS: Final = 200
+"""Whoever has not written a clients file for so long is done with it."""
+ADVICE: Final = "pip install 'keybearer[gateway]'"
+
 _AT_ONCE: Final = 50
 """Clients that are made while requests wait: a millisecond."""
+_TRANSIENT: Final = (OSError, MemoryError, RuntimeError)
+"""No descriptor, memory or thread was to be had."""
+
+
+class Stopping(Exception):
+    """The proxy stops; whatever is read is not needed any more."""
 
 
 class Gateway:
@@ -49,9 +62,13 @@ class Gateway:
         self._sweep = sweep
         self._log = log
         self._tokens: Tokens | None = None
+        self._known: dict[str, tuple[ClientConfig, Entry]] = {}
+        self._refused: list[str] | None = None
+        self._stopping = False
         path = config.clients_file
+        self._file = None if path is None else ClientsFile(path, config, look_up=self._look_up)
         # Before the file is read: what changes while it is, is seen.
-        self._watch = None if path is None else Watch([path], self._reload)
+        self._watch = None if path is None else Watch([path], self._reload, QUIET_MS)
 
     def load(self) -> None:
         """Read the clients.
@@ -60,9 +77,12 @@ class Gateway:
             ConfigError: the clients' file is not valid.
             ModuleNotFoundError: the extra `gateway` is not installed, and needed.
         """
-        clients = self._read()
-        entries = [self._callers.entry(name, client) for name, client in clients.items()]
-        self._replace(entries, clients)
+        if self._file is not None and importlib.util.find_spec("watchfiles") is None:
+            raise ModuleNotFoundError(name="watchfiles")
+        with much_that_stays():
+            clients = {**self._config.clients, **({} if self._file is None else self._file.load())}
+            known = {name: (client, self._entry(name, client)) for name, client in clients.items()}
+            self._replace(known)
 
     async def start(self) -> None:
         """Watch the clients' file, if there is one."""
@@ -71,45 +91,77 @@ class Gateway:
 
     async def stop(self) -> None:
         """Watch no more, ask no issuer any more; once or more often."""
+        self._stopping = True
         if self._watch is not None:
             await self._watch.stop()
         if self._tokens is not None:
             await self._tokens.close()
 
-    def _read(self) -> dict[str, ClientConfig]:
-        path = self._config.clients_file
-        more = {} if path is None else load_clients(path, self._config)
-        return {**self._config.clients, **more}
+    def _look_up(self) -> None:
+        if self._stopping:
+            raise Stopping
 
-    def _replace(self, entries: list[Entry], clients: Mapping[str, ClientConfig]) -> None:
+    def _entry(self, name: str, client: ClientConfig) -> Entry:
+        """Return what a client becomes; if it has not changed, what it was."""
+        before = self._known.get(name)
+        if before is not None and before[0] is client:
+            return before[1]
+        return self._callers.entry(name, client)
+
+    def _replace(self, known: dict[str, tuple[ClientConfig, Entry]]) -> None:
+        clients = {name: client for name, (client, _) in known.items()}
         self._tokens = tokens_of(clients, self._tokens, self._sweep, self._log)
-        self.registry.replace(entries, self._tokens)
+        self.registry.replace([entry for _, entry in known.values()], self._tokens)
+        self._known = known
+        self._callers.forget(but=known)
 
-    async def _reload(self) -> None:
-        """Take the file up if it is valid.
+    async def _reload(self) -> bool:
+        """Take the file up if it is valid; tell whether it need not be tried again.
 
         Else the old clients stay: half a file must neither lock everybody out nor let anybody in.
         """
         try:
-            clients = await asyncio.to_thread(self._read)
+            with much_that_stays():
+                clients = await asyncio.to_thread(self._read)
+                await self._renew(clients)
+        except (HalfWritten, Stopping):
+            return False
         except ConfigError as error:
-            self._refused(str(error).splitlines())
-            return
-        entries: list[Entry] = []
-        for name, client in clients.items():
-            entries.append(self._callers.entry(name, client))
-            if len(entries) % _AT_ONCE == 0:
-                await asyncio.sleep(0)
-        before = self._tokens
-        try:
-            self._replace(entries, clients)
+            again = isinstance(error, ClientsUnreadable)
+            return self._refuse(str(error).splitlines(), again=again)
         except ModuleNotFoundError as error:
-            # Of the first client with a JWT: till then nothing of the extra was needed.
-            self._refused([f"clients: needs {error.name}: pip install 'keybearer[gateway]'"])
-            return
-        if before is not None:
-            await before.close(successor=self._tokens)
-        self._log.events.info("clients_reloaded", clients=len(entries))
+            return self._refuse([f"clients: needs {error.name}: {ADVICE}, and start again"])
+        except Exception as error:  # noqa: BLE001 -- the old clients stay, and the next change counts
+            return self._refuse([where(error)], again=isinstance(error, _TRANSIENT))
+        self._refused = None
+        self._log.events.info("clients_reloaded", clients=len(clients))
+        return True
 
-    def _refused(self, problems: list[str]) -> None:
-        self._log.events.error("clients_refused", problems=problems)
+    def _read(self) -> Mapping[str, ClientConfig]:
+        assert self._file is not None  # noqa: S101 # for mypy; only then it is watched
+        clients = {**self._config.clients, **self._file.reload()}
+        prepare(clients)
+        return clients
+
+    async def _renew(self, clients: Mapping[str, ClientConfig]) -> None:
+        known = {}
+        for name, client in clients.items():
+            known[name] = client, self._entry(name, client)
+            if len(known) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+                self._look_up()
+        before, tokens = self._known, self._tokens
+        self._replace(known)
+        if tokens is not None:
+            await tokens.close(successor=self._tokens)
+        while before:  # taking 10,000 down at once would be a stall too
+            before.popitem()
+            if len(before) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _refuse(self, problems: list[str], *, again: bool = False) -> bool:
+        """Tell why the old clients stay, once for all tries; return whether this was the last."""
+        if problems != self._refused:
+            self._log.events.error("clients_refused", problems=problems)
+        self._refused = problems if again else None
+        return not again

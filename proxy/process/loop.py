@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +12,8 @@ from proxy.dataplane.handler import where
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from proxy.observe.log import Log
 
 
@@ -19,11 +22,31 @@ GC_PACE: Final = (10_000, 20, 50)
 no cycles behind, so it would find nothing."""
 
 
+_NEVER: Final = 1_000_000_000
+
+
 def calm_gc() -> None:
     """Leave what has been made so far out of every collection, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_PACE)
+
+
+@contextlib.contextmanager
+def much_that_stays() -> Iterator[None]:
+    """Leave what is made meanwhile out of later collections too, where `calm_gc` was called.
+
+    Looking through what 10,000 clients become takes 40 ms and more, in which no request goes on.
+    """
+    pace = gc.get_threshold()
+    gc.set_threshold(GC_PACE[0], _NEVER, _NEVER)
+    try:
+        yield
+    finally:
+        if gc.get_freeze_count():
+            gc.collect(0)  # the older ones have been looked at when they were young
+            gc.freeze()
+        gc.set_threshold(*pace)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from proxy.upstream.sweep import Sweep
 
 
+def prepare(clients: Mapping[str, ClientConfig]) -> None:
+    """Import what tells tokens if a client has one: half a second that is nothing for a loop.
+
+    Raises:
+        ModuleNotFoundError: the extra `gateway` is not installed.
+    """
+    if any(client.jwt is not None for client in clients.values()):
+        import proxy.access.fetch  # noqa: PLC0415 -- not for everybody
+        import proxy.access.tokens  # noqa: F401, PLC0415 -- the same
+
+
 def tokens_of(
     clients: Mapping[str, ClientConfig], before: Tokens | None, sweep: Sweep, log: Log
 ) -> Tokens | None:

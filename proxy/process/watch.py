@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ DEBOUNCE_MS: Final = 50
 """Changes are waited for so long once there is one: a file is often written in several steps."""
 STEP_MS: Final = 20
 """Without a further change in this time it is told."""
-LOOK_MS: Final = 500
+LOOK_MS: Final = 200
 """So often the files are looked at in any case: network file systems and bind mounts do not tell of
 every change, and a directory that is not there cannot be watched."""
 _MAX_LINKS: Final = 40  # as many as Linux follows
@@ -31,13 +32,19 @@ class Watch:
 
     Args:
         paths: absolute; a file need not be there.
-        on_change: is called, and awaited, when one of them is another than before.
+        on_change: is called, and awaited, when one of them is another than before. If it returns
+            False, it is called again soon, without a further change.
+        quiet_ms: the files must have been left alone for so long: else whoever writes them is not
+            done.
     """
 
-    def __init__(self, paths: Iterable[Path], on_change: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self, paths: Iterable[Path], on_change: Callable[[], Awaitable[bool]], quiet_ms: int = 0
+    ) -> None:
         self._paths = tuple(dict.fromkeys(paths))
         self._on_change = on_change
-        self._seen = _state(self._paths)
+        self._quiet_ms = quiet_ms
+        self._seen: _State | None = _state(self._paths)
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -55,30 +62,51 @@ class Watch:
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
-            await self._look()
-            watched = await asyncio.to_thread(directories, self._paths)
-            async with contextlib.aclosing(_changes(watched, self._stopping)) as changes:
-                async for _ in changes:
-                    await self._look()
-                    if await asyncio.to_thread(directories, self._paths) != watched:
-                        break  # a link leads elsewhere now
+            try:
+                await self._follow()
+            except Exception as error:  # noqa: BLE001 -- without threads or memory, for a while
+                _tell("files cannot be watched", error)
+                await _pause(self._stopping, LOOK_MS)
+
+    async def _follow(self) -> None:
+        """Tell changes until a link leads elsewhere, or the directories cannot be watched."""
+        await self._look()
+        watched = await asyncio.to_thread(directories, self._paths)
+        async with contextlib.aclosing(_changes(watched, self._stopping)) as changes:
+            async for _ in changes:
+                await self._look()
+                if await asyncio.to_thread(directories, self._paths) != watched:
+                    return
 
     async def _look(self) -> None:
-        state = await asyncio.to_thread(_state, self._paths)
-        if state == self._seen:
+        state = await self._settled()
+        if state == self._seen or self._stopping.is_set():
             return
         self._seen = state
         try:
-            await self._on_change()
+            done = await self._on_change()
         except Exception as error:  # noqa: BLE001 -- the next change must be told all the same
-            context = {"message": "a changed file was not taken up", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
+            _tell("a changed file was not taken up", error)
+        else:
+            if not done:
+                self._seen = None
+
+    async def _settled(self) -> _State:
+        """Return the state of the files, once it stays as it is."""
+        state = await asyncio.to_thread(_state, self._paths)
+        while self._quiet_ms and state != self._seen and not self._stopping.is_set():
+            await _pause(self._stopping, self._quiet_ms)
+            before, state = state, await asyncio.to_thread(_state, self._paths)
+            if state == before:
+                break
+        return state
 
 
 async def _changes(
     watched: frozenset[Path], stopping: asyncio.Event
 ) -> AsyncGenerator[object, None]:
     """Yield when something has changed in a directory, and every LOOK_MS."""
+    await asyncio.to_thread(importlib.import_module, "watchfiles")  # it takes 100 ms
     from watchfiles import awatch  # noqa: PLC0415 -- only where something is watched
 
     told = awatch(
@@ -98,10 +126,19 @@ async def _changes(
             async for changes in told:
                 yield changes
             return
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LOOK_MS / 1000):
-            await stopping.wait()
+    await _pause(stopping, LOOK_MS)
     yield None
+
+
+async def _pause(stopping: asyncio.Event, length_ms: int) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(length_ms / 1000):
+            await stopping.wait()
+
+
+def _tell(message: str, error: Exception) -> None:
+    context = {"message": message, "exception": error}
+    asyncio.get_running_loop().call_exception_handler(context)
 
 
 def _state(paths: Iterable[Path]) -> _State:

@@ -1,66 +1,450 @@
-"""The clients' file, changed while the proxy runs."""
+"""A clients file that changes while the proxy runs: who comes in, and who goes on undisturbed."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import threading
+import time
 
+import pytest
+
+from proxy.config.clients import ClientsUnreadable
+from proxy.config.errors import ConfigError, Problem
+from proxy.process import gateway as gateway_module
+from proxy.process.tokens import prepare
 from tests.integration.rig.client_keys import client, new
-from tests.integration.rig.proxy import get, one_route
+from tests.integration.rig.command import invoke
+from tests.integration.rig.patience import seen
+from tests.integration.rig.proxy import get, one_route, request
 
 
-ALICE, BOB = new("alice"), new("bob")
-JWT = {"issuer": "https://i.example", "audience": "a", "jwks_url": "http://127.0.0.1:1/"}
+SOON_S = 1.0
+"""A change is taken over within this time."""
+ALICE, ALICES_OTHER, BOB, CAROL = new("alice"), new("alice", 1), new("bob"), new("carol")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def put(path, clients):
-    """Replace the file as a whole."""
-    new_one = path.with_suffix(".new")
-    new_one.write_text(json.dumps(clients))
-    new_one.replace(path)
+def bearer(key):
+    """Return the field that shows a key."""
+    return f"Authorization: Bearer {key.text}"
 
 
-async def event(proxy, name):
-    """Wait for the first line of an event."""
-    log = proxy.log
+def text_of(clients):
+    """Return a file in the style of the command; the values are JSON, which is YAML."""
+    lines = []
+    for name, keys in clients.items():
+        lines += [f"{name}:", *(f"  {key}: {json.dumps(value)}" for key, value in keys.items())]
+    return "".join(f"{line}\n" for line in lines) or "{}\n"
+
+
+def both(**of_alice):
+    """Return the clients that the tests begin with."""
+    return {"alice": client(ALICE, ALICES_OTHER, **of_alice), "bob": client(BOB)}
+
+
+class Place:
+    """Where the file is, as Kubernetes mounts it: two links lead to it."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.path = directory / "clients.yaml"
+        self.versions = 0
+        directory.mkdir()
+
+    def mount(self, text):
+        """Write another version, and have the link lead to it."""
+        version = self.directory / f"..{self.versions}"
+        self.versions += 1
+        version.mkdir()
+        (version / "clients.yaml").write_text(text)
+        (self.directory / "..tmp").symlink_to(version.name)
+        (self.directory / "..tmp").replace(self.directory / "..data")
+        if not self.path.is_symlink():
+            self.path.symlink_to("..data/clients.yaml")
+
+    def rename(self, text):
+        """Put a new file in the place of the old one."""
+        new_file = self.directory / "new"
+        new_file.write_text(text)
+        new_file.replace(self.path)
+
+    def write(self, text):
+        """Write into the file."""
+        self.path.write_text(text)
+
+    def recreate(self, text):
+        """Delete the file, and write another."""
+        self.path.unlink()
+        self.path.write_text(text)
+
+
+@pytest.fixture
+def place(tmp_path):
+    """The file, with both clients."""
+    place = Place(tmp_path / "etc")
+    place.write(text_of(both()))
+    return place
+
+
+@pytest.fixture
+def config(place, upstream):
+    """A route, and who may use it."""
+    named = {"own": {"origin": upstream.origin, "bearer": {"value": "FAKE-own-token-of-clients"}}}
+    more = {"clients_file": str(place.path), "credentials": named}
+    return one_route(upstream.origin) | more
+
+
+async def told(proxy, event, count=1):
+    """Wait for the lines of an event; return the last of that many."""
 
     def lines():
-        return [line for line in log.lines if line["event"] == name]
+        return [line for line in proxy.log.lines if line["event"] == event]
 
-    await log.bell.until(lines, f"for {name}")
-    return lines()[0]
-
-
-async def test_a_key_that_is_taken_away_lets_nobody_in_any_more(start, upstream, tmp_path):
-    """Not by what was remembered of it either."""
-    path = tmp_path / "clients.yaml"
-    put(path, {"alice": client(ALICE), "bob": client(BOB)})
-    proxy = await start(one_route(upstream.origin) | {"clients_file": str(path)})
-    request = get("/api/x", f"X-Api-Key: {ALICE.text}")
-    async with await proxy.client() as before:
-        statuses = [(await before.ask(request)).status for _ in range(2)]
-        put(path, {"bob": client(BOB)})
-        await event(proxy, "clients_reloaded")
-        statuses.append((await before.ask(request)).status)
-
-    assert statuses == [200, 200, 401]
+    await proxy.log.bell.until(lambda: len(lines()) >= count, f"for {event} {count}")
+    return lines()[count - 1]
 
 
-async def test_a_file_that_needs_what_is_not_installed_is_refused_in_the_log(
-    start, upstream, tmp_path, monkeypatch
+async def status(proxy, key):
+    """Return the status of a request of its own."""
+    return (await proxy.ask(get("/api/x", bearer(key)))).status
+
+
+def gateway_of(proxy):
+    """Return what is being tested."""
+    return proxy.service.provisioned.gateway
+
+
+def revoked(place):
+    """Revoke a key by the command."""
+    assert 0 == invoke(
+        *("keys", "revoke", "alice", "--key", ALICE.stored[7:19], "--file", str(place.path))
+    )[0]  # fmt: skip
+
+
+def by(way):
+    """Return what leaves one of alice's keys out, in one of the ways to change a file."""
+    without = text_of(both() | {"alice": client(ALICES_OTHER)})
+    return lambda place: getattr(place, way)(without)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [revoked, by("rename"), by("write"), by("recreate"), by("mount")],
+    ids=["command", "rename", "write", "recreate", "mount"],
+)
+async def test_a_revoked_key_is_refused_within_a_second(start, config, place, change, request):
+    """On connections that are open, too; all other keys go on."""
+    if request.node.callspec.id.endswith("mount"):
+        place.path.unlink()
+        place.mount(text_of(both()))
+    proxy = await start(config)
+    async with await proxy.client() as alice:
+        before = await alice.ask(get("/api/x", bearer(ALICE)))
+        began = time.monotonic()
+        change(place)
+        await told(proxy, "clients_reloaded")
+        took_s = time.monotonic() - began
+        after = await alice.ask(get("/api/x", bearer(ALICE)))
+    others = [await status(proxy, key) for key in (ALICES_OTHER, BOB)]
+
+    assert (200, 401, [200, 200]) == (before.status, after.status, others)
+    assert took_s < SOON_S
+
+
+async def test_requests_under_way_go_on_to_their_end(  # noqa: PLR0915 -- two of each kind
+    start, serve, config, place
 ):
-    """A client with a JWT is the first use of it; whoever was known stays so."""
-    path = tmp_path / "clients.yaml"
-    put(path, {"bob": client(BOB)})
-    proxy = await start(one_route(upstream.origin) | {"clients_file": str(path)})
-    for module in ("proxy.access.tokens", "proxy.access.keyset"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
-    for module in ("jwt", "jwt.algorithms"):
-        monkeypatch.setitem(sys.modules, module, None)
-    put(path, {"ci": {"routes": "*", "jwt": JWT}})
-    refused = await event(proxy, "clients_refused")
+    """Of the client whose keys are revoked, and of another; byte for byte."""
 
-    (problem,) = refused["problems"]
-    assert "jwt" in problem
-    assert "keybearer[gateway]" in problem
-    assert (await proxy.ask(get("/api/x", f"X-Api-Key: {BOB.text}"))).status == 200
+    async def serve_half(visit):
+        head = await visit.head()
+        if head.startswith(b"PUT"):
+            await visit.until(b"first")
+            await resumed.wait()
+            await visit.until(b"second")
+            bodies.append(visit.received)
+            visit.send(OK)
+            return
+        visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nfirst")
+        await resumed.wait()
+        visit.send(b"second")
+
+    resumed = asyncio.Event()
+    bodies: list[bytes] = []
+    slow = await serve(script=serve_half)
+    config["routes"]["api"]["upstream"] = slow.origin
+    config["credentials"] = {}
+    proxy = await start(config)
+    clients = [await proxy.client() for _ in range(4)]
+    downloads, uploads = clients[:2], clients[2:]
+    for each, key in zip(downloads, (ALICE, BOB), strict=True):
+        each.send(get("/api/x", bearer(key)))
+        await each.until(b"first")
+    for each, key in zip(uploads, (ALICE, BOB), strict=True):
+        each.send(request("PUT", "/api/x", bearer(key), "Content-Length: 11") + b"first")
+    await slow.visited(4)
+    place.rename(text_of({"bob": client(BOB)}))
+    await told(proxy, "clients_reloaded")
+    assert 401 == await status(proxy, ALICE)
+    for each in uploads:
+        each.send(b"second")
+    resumed.set()
+    answers = [await each.answer() for each in clients]
+    for each in clients:
+        each.transport.abort()
+
+    assert [b"firstsecond"] * 2 + [b"ok"] * 2 == [each.body for each in answers]
+    assert [b"firstsecond"] * 2 == bodies
+
+
+async def test_a_new_client_comes_in_within_a_second(start, config, place):
+    """And one that is changed has its new rights."""
+    proxy = await start(config)
+    assert 401 == await status(proxy, CAROL)
+    began = time.monotonic()
+    changed = {"alice": client(ALICE, methods=["PUT"]), "carol": client(CAROL)}
+    place.rename(text_of(both() | changed))
+    await told(proxy, "clients_reloaded")
+    took_s = time.monotonic() - began
+
+    assert [200, 403, 200] == [await status(proxy, key) for key in (CAROL, ALICE, BOB)]
+    assert took_s < SOON_S
+
+
+INVALID = [
+    ({"carol": {"routes": "*"}}, "clients.yaml:7:1: carol: has no key"),
+    ({"carol": client(CAROL, routes=["apu"])}, "clients.yaml:9:12: carol.routes[0]: no route"),
+    ({"carol": client(BOB)}, "clients.yaml:8:9: carol.key[0]: the same as bob.key[0] (line"),
+    (
+        {"carol": client(CAROL, credentials={"api": "owm"})},
+        "clients.yaml:10:24: carol.credentials.api: no credential of that name; did you mean own?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("more", "problem"), INVALID, ids=["way in", "route", "key", "credential"])
+async def test_an_invalid_file_is_refused_and_the_old_clients_stay(
+    start, config, place, more, problem
+):
+    """Its lines are in the log, also those that a good part of the file moves; then mended."""
+    proxy = await start(config)
+    place.rename(text_of(both() | more))
+    line = await told(proxy, "clients_refused")
+    meanwhile = [await status(proxy, key) for key in (ALICE, BOB, CAROL)]
+    place.rename(text_of({"carol": client(CAROL, credentials={"api": "own"})}))
+    await told(proxy, "clients_reloaded")
+
+    [told_of] = line["problems"]
+    assert problem in told_of
+    assert ("error", [200, 200, 401]) == (line["level"], meanwhile)
+    assert [401, 401, 200] == [await status(proxy, key) for key in (ALICE, BOB, CAROL)]
+
+
+async def test_a_half_written_file_is_not_taken(start, config, place):
+    """Else alice could do more than she may, and bob nothing."""
+    whole = text_of(both(methods=["PUT"]))
+    place.write(whole)
+    proxy = await start(config)
+    half = whole[: whole.index("  methods")] + "  "
+    place.write(half)
+    await seen(lambda: gateway_of(proxy)._file._doubted == half.encode())
+    meanwhile = [await status(proxy, key) for key in (ALICE, BOB)]
+    place.write(whole.replace('["PUT"]', '["GET"]'))
+    await told(proxy, "clients_reloaded")
+
+    assert [403, 200] == meanwhile
+    assert [200, 200] == [await status(proxy, key) for key in (ALICE, BOB)]
+    assert b"clients_refused" not in proxy.log.text
+
+
+async def test_a_last_line_without_an_end_is_taken_in_the_end(start, config, place):
+    """Some programs leave it away; it takes a little longer."""
+    proxy = await start(config)
+    began = time.monotonic()
+    place.rename(text_of({"carol": client(CAROL)}).rstrip("\n"))
+    await told(proxy, "clients_reloaded")
+
+    assert time.monotonic() - began < SOON_S
+    assert 200 == await status(proxy, CAROL)
+
+
+@pytest.mark.parametrize("gone", ["empty", "deleted"])
+async def test_a_file_without_clients_locks_nobody_out(start, config, place, gone):
+    """Told once; and what is there afterwards is taken."""
+    proxy = await start(config)
+    place.write("") if gone == "empty" else place.path.unlink()
+    line = await told(proxy, "clients_refused")
+    meanwhile = await status(proxy, ALICE)
+    place.write(text_of({"carol": client(CAROL)}))
+    await told(proxy, "clients_reloaded")
+
+    expected = "is empty; write {} for none" if gone == "empty" else "No such file"
+    assert expected in line["problems"][0]
+    assert (200, 401) == (meanwhile, await status(proxy, ALICE))
+    assert 1 == proxy.log.text.count(b"clients_refused")
+
+
+async def test_requests_at_once_go_on_being_counted(start, serve, config, place):
+    """Under the limit as it is then; nothing is left counted."""
+    slow = await serve(None)
+    config["routes"]["api"]["upstream"] = slow.origin
+    config["credentials"] = {}
+    place.write(text_of(both(concurrency=1)))
+    proxy = await start(config)
+    async with await proxy.client() as first, await proxy.client() as second:
+        first.send(get("/api/x", bearer(ALICE)))
+        await slow.asked()
+        place.rename(text_of(both(concurrency=1, methods=["GET"])))
+        await told(proxy, "clients_reloaded")
+        one_too_many = await status(proxy, ALICE)
+        place.rename(text_of(both(concurrency=2)))
+        await told(proxy, "clients_reloaded", 2)
+        second.send(get("/api/x", bearer(ALICE)))
+        await slow.asked(2)
+        still_too_many = await status(proxy, ALICE)
+        for visit in slow.visits:
+            visit.send(OK)
+        answers = [await first.answer(), await second.answer()]
+
+    assert [503, 503] == [one_too_many, still_too_many]
+    assert [200, 200] == [each.status for each in answers]
+    assert 0 == gateway_of(proxy)._callers._gauges["alice"].taken
+
+
+async def test_requests_of_a_day_go_on_being_counted(start, config, place):
+    """By the client's name and rate."""
+    place.write(text_of(both(rate="2/day")))
+    proxy = await start(config)
+    statuses = [await status(proxy, ALICE)]
+    place.rename(text_of(both(rate="2/day", methods=["GET"])))
+    await told(proxy, "clients_reloaded")
+    statuses += [await status(proxy, ALICE) for _ in range(2)]
+
+    assert [200, 200, 429] == statuses
+
+
+JWT = {
+    "jwt": {"issuer": "i", "audience": "a", "claims": {"c": "d"}, "jwks_url": "https://i.invalid/k"}
+}
+
+
+async def test_tokens_are_made_ready_beside_the_loop(start, config, place, monkeypatch):
+    """What the first of them needs takes half a second to import."""
+    threads = []
+
+    def noted(clients):
+        threads.append(threading.current_thread())
+        prepare(clients)
+
+    monkeypatch.setattr(gateway_module, "prepare", noted)
+    proxy = await start(config)
+    place.rename(text_of(both() | {"carol": {"routes": "*"} | JWT}))
+    await told(proxy, "clients_reloaded")
+
+    assert [threading.main_thread()] != threads
+    assert 1 == len(threads)
+
+
+async def test_a_missing_extra_is_told_and_the_old_clients_stay(start, config, place, monkeypatch):
+    """And so is the next change taken up."""
+    monkeypatch.setitem(sys.modules, "proxy.access.tokens", None)
+    proxy = await start(config)
+    place.rename(text_of(both() | {"carol": {"routes": "*"} | JWT}))
+    line = await told(proxy, "clients_refused")
+    meanwhile = await status(proxy, ALICE)
+    place.rename(text_of({"bob": client(BOB)}))
+    await told(proxy, "clients_reloaded")
+
+    assert "pip install 'keybearer[gateway]'" in line["problems"][0]
+    assert (200, 401) == (meanwhile, await status(proxy, ALICE))
+
+
+@pytest.mark.parametrize(
+    ("error", "heals"),
+    [
+        (KeyError("CANARY"), False),
+        (ClientsUnreadable(Problem("f", None, None, (), "Too many open files")), True),
+        (MemoryError(), True),
+    ],
+    ids=["fault", "descriptors", "memory"],
+)
+async def test_whatever_fails_is_told_once(start, config, place, monkeypatch, error, heals):
+    """What may pass is tried again until it has; else the next change is taken up."""
+    proxy = await start(config)
+    file = gateway_of(proxy)._file
+    reload, attempts = file.reload, []
+
+    def fail():
+        attempts.append(1)
+        if len(attempts) <= (2 if heals else 1):
+            raise error
+        return reload()
+
+    monkeypatch.setattr(file, "reload", fail)
+    place.rename(text_of({"bob": client(BOB)}))
+    line = await told(proxy, "clients_refused")
+    meanwhile = await status(proxy, ALICE)
+    if not heals:
+        place.rename(text_of({"bob": client(BOB), "carol": client(CAROL)}))
+    await told(proxy, "clients_reloaded")
+
+    assert "CANARY" not in str(line)
+    assert (200, 401) == (meanwhile, await status(proxy, ALICE))
+    assert 1 == proxy.log.text.count(b"clients_refused")
+
+
+async def test_a_change_during_a_reload_is_not_lost(start, config, place, monkeypatch):
+    """It comes after the file was read, and before its clients are in use."""
+    proxy = await start(config)
+    file = gateway_of(proxy)._file
+    reload = file.reload
+    texts = [text_of({"carol": client(CAROL)})]
+
+    def and_change():
+        clients = reload()
+        if texts:
+            place.rename(texts.pop())
+        return clients
+
+    monkeypatch.setattr(file, "reload", and_change)
+    place.rename(text_of({"bob": client(BOB)}))
+    await told(proxy, "clients_reloaded", 2)
+
+    assert [401, 401, 200] == [await status(proxy, key) for key in (ALICE, BOB, CAROL)]
+
+
+async def test_a_reload_does_not_keep_the_proxy_from_stopping(start, config, place, monkeypatch):
+    """Reading ends where it is, and nothing is told of it."""
+    proxy = await start(config)
+    gateway = gateway_of(proxy)
+    reading = threading.Event()
+
+    def read_for_ever(_):
+        reading.set()
+        while True:
+            gateway._file._rest()
+
+    monkeypatch.setattr(gateway._file, "_load", read_for_ever)
+    place.rename(text_of({"bob": client(BOB)}))
+    await seen(reading.is_set)
+    await proxy.service.stop()
+
+    assert b"clients_re" not in proxy.log.text
+    assert {asyncio.current_task()} == {
+        task for task in asyncio.all_tasks() if "rig" not in str(task)
+    }
+
+
+@pytest.mark.parametrize("kind", ["missing", "directory"])
+async def test_without_its_file_the_proxy_does_not_start(start, config, place, kind):
+    """One line says which, and why."""
+    place.path.unlink()
+    if kind == "directory":
+        place.path.mkdir()
+    with pytest.raises(ConfigError) as caught:
+        await start(config)
+
+    reason = {"missing": "No such file or directory", "directory": "Is a directory"}[kind]
+    assert f"{place.path}: cannot be read: {reason}" == str(caught.value)

@@ -426,7 +426,7 @@ async def test_a_client_that_makes_tls_talk_and_does_not_read_is_cut_off(secured
 async def test_connections_count_before_their_handshake(pki, start, upstream, limit):
     """Who opens many and says nothing takes others' room for no longer than the head's time."""
     limits = {limit: 2}
-    proxy = await start(pki.config(upstream.origin, limits=limits, timeouts={"head": "700ms"}))
+    proxy = await start(pki.config(upstream.origin, limits=limits, timeouts={"head": "2s"}))
     async with await raw(proxy) as one, await raw(proxy) as two:
         await seen(lambda: proxy.service.connections == 2)
         async with await connect(proxy, pki.context()) as third:

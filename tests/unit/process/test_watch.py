@@ -7,8 +7,12 @@ import os
 
 import pytest
 
+from proxy.process import watch as watch_module
 from proxy.process.watch import Watch, directories
 from tests.integration.rig.patience import Bell
+
+
+QUIET_MS = 7
 
 
 class Told:
@@ -18,13 +22,15 @@ class Told:
         self.count = 0
         self.bell = Bell()
         self.raises = False
+        self.answers: list[bool] = []
 
-    async def __call__(self) -> None:
+    async def __call__(self) -> bool:
         """Be told."""
         self.count += 1
         self.bell.ring()
         if self.raises:
             raise RuntimeError("CANARY")
+        return self.answers.pop(0) if self.answers else True
 
     async def until(self, count: int) -> None:
         """Wait for so many calls."""
@@ -199,3 +205,53 @@ def test_a_directory_that_is_not_there_is_waited_for_above(tmp_path):
     """At the nearest one that is."""
     assert {tmp_path} == directories([tmp_path / "not" / "there" / "file"])
     assert {os.sep} == {str(each) for each in directories(map(type(tmp_path), ["/nowhere/file"]))}
+
+
+async def test_what_was_not_done_is_told_again(watching, told, path):
+    """Without a further change."""
+    told.answers = [False, False, True]
+    await watching(path)
+    rename(path, "two")
+    await told.until(3)
+
+
+async def test_a_file_that_is_written_again_and_again_is_waited_for(told, path, monkeypatch):
+    """Until it stays as it is, and then told once."""
+    texts = ["two", "three", "four", "five"]
+    pause = watch_module._pause
+
+    async def and_write(stopping, length_ms):
+        if length_ms == QUIET_MS and texts:
+            path.write_text(texts.pop())
+        else:
+            await pause(stopping, length_ms)
+
+    monkeypatch.setattr(watch_module, "_pause", and_write)
+    watch = Watch([path], told, QUIET_MS)
+    rename(path, "first")
+    await watch.start()
+    await told.until(1)
+    await watch.stop()
+
+    assert ([], 1) == (texts, told.count)
+
+
+async def test_without_threads_for_a_while_it_goes_on(watching, told, path, monkeypatch):
+    """What fails is told, and the change is not lost."""
+    faults = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    state, attempts = watch_module._state, []
+
+    def fail(paths):
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise RuntimeError("can't start new thread")
+        return state(paths)
+
+    watch = await watching(path)
+    monkeypatch.setattr(watch_module, "_state", fail)
+    rename(path, "two")
+    await told.until(1)
+    await watch.stop()
+
+    assert ["files cannot be watched"] == [each["message"] for each in faults]

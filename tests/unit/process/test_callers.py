@@ -1,0 +1,53 @@
+"""Callers over a reload."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.config.client import ClientConfig
+from proxy.dataplane.errors import Overloaded
+from proxy.process.callers import Callers
+
+
+def config(concurrency):
+    """Return a client."""
+    keys = {"key": "sha256:" + "a" * 64, "routes": "*", "concurrency": concurrency}
+    return ClientConfig.model_validate(keys)
+
+
+@pytest.fixture
+def callers():
+    """Makes callers without credentials of their own."""
+    return Callers(lambda _route, _credential: pytest.fail("no client has one"))
+
+
+def gauge(callers, concurrency):
+    """Return alice's gauge."""
+    return callers.entry("alice", config(concurrency)).caller.gauge
+
+
+def test_a_gauge_goes_on_counting(callers):
+    """Also if its limit changes, and if there was none for a while."""
+    first = gauge(callers, "2")
+    first.enter()
+    assert gauge(callers, "none") is None
+    callers.forget(but={"alice"})
+    again = gauge(callers, "1")
+
+    with pytest.raises(Overloaded):
+        again.enter()
+    first.leave()
+    again.enter()
+
+
+def test_who_is_gone_is_forgotten_when_nothing_is_under_way(callers):
+    """Else names that come and go would pile up."""
+    first = gauge(callers, "1")
+    first.enter()
+    callers.forget(but=())
+    same = gauge(callers, "1")
+    first.leave()
+    callers.forget(but=())
+
+    assert same is first
+    assert gauge(callers, "1") is not first

@@ -1,0 +1,51 @@
+"""The garbage collector's pace while much is made."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from proxy.process.loop import much_that_stays
+
+
+@pytest.fixture
+def frozen():
+    """A process that has called `calm_gc`."""
+    pace = gc.get_threshold()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*pace)
+
+
+def test_what_stays_is_left_out_of_later_collections(frozen):
+    """And garbage of the time is not."""
+    before, pace = gc.get_freeze_count(), gc.get_threshold()
+    with much_that_stays():
+        made = [[each] for each in range(1000)]
+        knot: list[object] = []
+        knot.append(knot)
+        del knot
+
+    assert gc.get_freeze_count() >= before + len(made)
+    assert pace == gc.get_threshold()
+
+
+def test_the_pace_is_back_after_a_fault(frozen):
+    """A file that is not valid, say."""
+    pace = gc.get_threshold()
+    with pytest.raises(KeyError), much_that_stays():
+        raise KeyError
+
+    assert pace == gc.get_threshold()
+
+
+def test_without_calm_nothing_is_left_out():
+    """In a process that is not ours alone, or is only starting."""
+    gc.unfreeze()
+    pace = gc.get_threshold()
+    with much_that_stays():
+        assert pace[1] < gc.get_threshold()[1]
+
+    assert (0, pace) == (gc.get_freeze_count(), gc.get_threshold())
