@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
 PIECE: Final = 16 * 1024
 CONTROL: Final = "a control character; this is not a text file of UTF-8"
-# What YAML 1.2 5.1 allows; anything else is a binary file or a stray control character.
-UNPRINTABLE: Final = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+# What YAML 1.2 5.1 allows of ASCII, and of all; the latter takes as long to compile as a small file
+# to be read.
+_ASCII: Final = re.compile("[^\t\n\r\x20-\x7e]")
+_UNICODE: Final = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]"
 
 _REMEMBERED: Final = 8  # libyaml reads up to 48 KiB ahead of what it parses
+
+
+def unprintable(text: str) -> re.Match[str] | None:
+    """Return the first character that YAML has not: of a binary file, or a stray control."""
+    return _ASCII.search(text) if text.isascii() else re.search(_UNICODE, text)
 
 
 class Pieces:
@@ -91,7 +96,7 @@ class Pieces:
 
     def _noted(self, text: str) -> str:
         """Return the text as far as it can be one; remember it, and where the next one begins."""
-        stray = UNPRINTABLE.search(text)
+        stray = unprintable(text)
         if stray is not None:
             text = text[: stray.start()]
         self._last.append((self._line, text))

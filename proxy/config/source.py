@@ -18,7 +18,7 @@ from yaml.events import (
 
 from proxy.config.errors import ConfigError, Problem
 from proxy.config.nodes import Mapping, Mark, Scalar, Sequence
-from proxy.config.pieces import CONTROL, UNPRINTABLE
+from proxy.config.pieces import CONTROL, unprintable
 from proxy.config.syntax import explain
 
 
@@ -56,7 +56,7 @@ def parse(text: str, name: str) -> Mapping:
             uses what a configuration does not need (tags, merge keys, cycles).
     """
     text = text.removeprefix("\ufeff")
-    stray = UNPRINTABLE.search(text)
+    stray = unprintable(text)
     if stray is not None:
         before = text[: stray.start()]
         mark = Mark(before.count("\n") + 1, stray.start() - before.rfind("\n"))
