@@ -42,6 +42,8 @@ def commands() -> None:
 def main() -> None:
     """Run the command line; the one exit of the program."""
     _open_standard_streams()
+    # What else is installed here need not see the configuration, nor be looked for at each start.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         commands.main(prog_name="keybearer", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as help_shown:
