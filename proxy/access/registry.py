@@ -114,7 +114,9 @@ class Registry:
         costs a tenth of a request.
         """
         known = self._book.right.get(value)
-        return None if known is None else self._unexpired(known)
+        if known is None:
+            return None
+        return known.caller if known.expires is None else self._unexpired(known)
 
     def by_key(self, key: str, value: str = "") -> Caller | None:
         """Return the client whose key this is; see `dataplane.model.Clients`.

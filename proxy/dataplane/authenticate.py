@@ -133,9 +133,17 @@ def check_misplaced(fields: bytes, path: str, query: str | None) -> None:
     Raises:
         BadRequest: one of them holds a key.
     """
-    text = path + fields.decode("latin-1")
-    if query:
-        text += query
+    # One character is looked for at a tenth of the cost of two.
+    text = fields.decode("latin-1")
+    if "_" in text or "%" in text:
+        _check_text(text)
+    if "_" in path or "%" in path:
+        _check_text(path)
+    if query and ("_" in query or "%" in query):
+        _check_text(query)
+
+
+def _check_text(text: str) -> None:
     if "%" in text:
         text = unquote(text, "latin-1")
     if "kb" in text and _MISPLACED.search(text) is not None:

@@ -166,7 +166,8 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     injector = record.injector = route.injector
     if caller is not None:
         check_misplaced(fields, path, query)
-        injector = record.injector = caller.injector(route)
+        if caller.injectors:
+            injector = record.injector = caller.injector(route)
     upgrade = wanted(head, route.upgrade) if head.upgrade else None
     request = assemble(head.method, path, query, fields, injector.inject(), upgrade)
     return Errand(mount, request, upload, caller)

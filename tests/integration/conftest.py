@@ -13,11 +13,15 @@ from tests.integration.rig.proxy import one_route, running
 from tests.integration.rig.upstream import Upstream
 
 
-# Stand-ins, and commands that bring their own loop.
+# Stand-ins, commands that bring their own loop, and what the control plane does beside it.
 _ON_ONE_LOOP = (
     "test_standin",
     "test_commands",
+    "test_clients_forgotten",
+    "test_clients_reload",
     "test_keys_command",
+    "test_rate_store",
+    "test_tls_reload",
     "test_run_command",
     "test_wire_observed",
 )
