@@ -125,6 +125,7 @@ async def until_counted(made, rate):
                 return time.monotonic() - began
 
 
+@pytest.mark.soak
 async def test_two_processes_share_one_limit(server):
     """500 a second of twice as many: what one counter would admit that sees all, within 2 %."""
     with replicas(2, 5, url=server.url, amount=500, seconds=1, pace=500) as asking:
@@ -137,6 +138,7 @@ async def test_two_processes_share_one_limit(server):
     assert all(end["admitted"] for end in ends)
 
 
+@pytest.mark.soak
 def test_two_processes_share_one_amount(server):
     """What is not free again while they run: never one more, and hardly any is lost."""
     with replicas(2, 4, url=server.url, amount=1000, seconds=3600, pace=500) as asking:
@@ -145,6 +147,7 @@ def test_two_processes_share_one_amount(server):
     assert 980 <= len(_times(ends, "admitted")) <= 1000
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("on_storage_error", ["deny", "allow"])
 def test_a_redis_is_killed_in_mid_run(server, on_storage_error):
     """Requests are refused or pass, as configured, none waits long, and it recovers by itself."""
@@ -212,6 +215,7 @@ async def test_a_redis_that_stands_still_is_left_alone(server, written):
         assert PASSWORD not in written.text
 
 
+@pytest.mark.soak
 async def test_a_redis_that_returns_is_used_within_a_second(server, written):
     """With connections that rest in the pool, and scripts that it has forgotten."""
     rate = Rate("client", "alice", 1000, 60)
