@@ -15,7 +15,8 @@ from proxy.credentials.fixed import FixedCredential
 from proxy.dataplane.answer import head_bytes
 from proxy.dataplane.caller import Caller
 from proxy.dataplane.guard import Guard
-from proxy.dataplane.headers import RequestRules, ResponseRules, Stripping
+from proxy.dataplane.headers import RequestRules, Stripping
+from proxy.dataplane.headers_back import ResponseRules
 from proxy.dataplane.inject import Injector, Slot
 from proxy.dataplane.judge import Snapshot, judge
 from proxy.dataplane.model import Entrance, Head, Peer

@@ -1,4 +1,4 @@
-"""Strip: which fields and query pairs go upstream, which fields come back.
+"""Strip: which fields and query pairs go upstream.
 
 Names are judged folded, lower case with `_` as `-`: servers that hand fields to programs as
 variables (CGI, WSGI) do not tell them apart, so `Access_Token` would slip by (CVE-2025-64484).
@@ -16,16 +16,13 @@ from ipaddress import (  # noqa: TC003 -- the compiled build looks the types up
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
-from proxy.dataplane.rewrite import rewrite_field
 from proxy.judged import Judged
 
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from proxy.dataplane.model import Entrance, Head, Peer
-    from proxy.dataplane.rewrite import Base
-    from proxy.upstream.head import ResponseHead
     from proxy.upstream.origin import Origin
 
 
@@ -75,12 +72,6 @@ CLIENT_CREDENTIAL_PARAMETERS: Final = frozenset(
         "client_secret",
     }
 )
-# A browser would keep the first two for our host name; a session minted for the injected identity
-# is itself a credential.
-RESPONSE_REMOVED: Final = frozenset(
-    {"alt-svc", "strict-transport-security", "set-cookie", "transfer-encoding"}
-)
-REWRITTEN: Final = frozenset({"location", "content-location", "link", "refresh"})
 
 _FORWARDING: Final = frozenset({"forwarded", "x-real-ip"})
 _NOT_OF_A_FOREIGN_PAGE: Final = frozenset({b"origin", b"cookie"})
@@ -298,30 +289,25 @@ _NEVER_NAMED: Final = frozenset({"host", ""}) | FRAMING
 
 
 def _named_by(values: Iterable[bytes]) -> set[str]:
-    """Return the names that Connection fields list (RFC 9110 7.6.1), folded.
-
-    Never Host and the framing: that would take the destination or the end off the message. An
-    empty element names nothing (RFC 9110 5.6.1).
-    """
     named: set[str] = set()
     for value in values:
         named |= _NAMED[value]
     return named
 
 
-def _names_in(value: bytes) -> frozenset[str]:
+def names_in(value: bytes) -> frozenset[str]:
+    """Return the names that a Connection field lists (RFC 9110 7.6.1), folded.
+
+    Never Host and the framing: that would take the destination or the end off the message. An
+    empty element names nothing (RFC 9110 5.6.1).
+    """
     if value.lower() in _PERSISTENCE:
         return frozenset()
     names = [fold(name.strip(" \t")) for name in value.decode("latin-1").split(",")]
     return frozenset(names) - _NEVER_NAMED
 
 
-def _names_in_line(line: bytes) -> frozenset[str]:
-    return _names_in(line.partition(b":")[2].strip(b" \t"))
-
-
-_NAMED: Final[Judged[bytes, frozenset[str]]] = Judged(_names_in)
-_NAMED_BY_LINE: Final[Judged[bytes, frozenset[str]]] = Judged(_names_in_line)
+_NAMED: Final[Judged[bytes, frozenset[str]]] = Judged(names_in)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,54 +343,3 @@ class Forwarding:
         except ValueError:
             return False
         return any(parsed in network for network in self.trusted)
-
-
-class ResponseRules:
-    """What of an answer's fields one route passes back; their lines pass as they came.
-
-    Args:
-        cookies_pass: `cookies: pass`.
-    """
-
-    def __init__(self, *, cookies_pass: bool = False) -> None:
-        cookies = {"set-cookie"} if cookies_pass else set()
-        self._rewritten = REWRITTEN | cookies
-        # 407 and its challenge are between a client and its proxy: that is us.
-        self._removed = (HOP_BY_HOP | RESPONSE_REMOVED | {"proxy-authenticate"}) - cookies
-        self._fates: Judged[bytes, int] = Judged(self._judge)
-
-    def _judge(self, name: bytes) -> int:
-        lower = name.decode("latin-1").lower()
-        if lower == "connection":
-            return CONNECTION
-        # On one origin for all routes it would let a script of one see the requests of all.
-        if lower == "service-worker-allowed":
-            return SHARED_ORIGIN
-        if lower in self._rewritten:
-            return REWRITE
-        return DROP if lower in self._removed or lower.startswith("access-control-") else KEEP
-
-    def relayed(self, head: ResponseHead, base: Base) -> bytes:
-        """Return the field lines for the client, each behind a CRLF, without framing."""
-        fates = self._fates
-        kept: list[bytes] = [b""]
-        gone: frozenset[str] = frozenset()
-        for name, line in head.fields:
-            fate = fates[name]
-            if fate == KEEP:
-                kept.append(line)
-            elif fate == CONNECTION:
-                gone |= _NAMED_BY_LINE[line]
-            elif fate == REWRITE:
-                kept.append(name + b": " + rewrite_field(name, _value(name, line), base))
-            elif fate == SHARED_ORIGIN and not base.shared:
-                kept.append(line)
-        return b"\r\n".join(_without(kept, gone) if gone else kept)
-
-
-def _value(name: bytes, line: bytes) -> bytes:
-    return line[len(name) + 1 :].strip(b" \t")
-
-
-def _without(lines: Iterable[bytes], names: Container[str]) -> list[bytes]:
-    return [line for line in lines if fold_bytes(line.partition(b":")[0]) not in names]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from proxy.dataplane.gauge import Gauge
-    from proxy.dataplane.headers import RequestRules, ResponseRules
+    from proxy.dataplane.headers import RequestRules
+    from proxy.dataplane.headers_back import ResponseRules
     from proxy.dataplane.inject import Injector
     from proxy.dataplane.model import Credential, Rate
     from proxy.dataplane.policy import Policy

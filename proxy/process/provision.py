@@ -13,7 +13,8 @@ from proxy.credentials.sources import SourceError, from_env, from_file
 from proxy.dataplane.cors import Cors
 from proxy.dataplane.gauge import Gauge
 from proxy.dataplane.guard import Guard
-from proxy.dataplane.headers import Forwarding, RequestRules, ResponseRules, Stripping
+from proxy.dataplane.headers import Forwarding, RequestRules, Stripping
+from proxy.dataplane.headers_back import ResponseRules
 from proxy.dataplane.inject import Injector, Slot
 from proxy.dataplane.judge import Snapshot
 from proxy.dataplane.model import Rate

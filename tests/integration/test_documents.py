@@ -24,9 +24,8 @@ from proxy.dataplane.headers import (
     CLIENT_CREDENTIAL_PARAMETERS,
     CLIENT_CREDENTIALS,
     HOP_BY_HOP,
-    RESPONSE_REMOVED,
-    REWRITTEN,
 )
+from proxy.dataplane.headers_back import RESPONSE_REMOVED, REWRITTEN
 from proxy.dataplane.model import Head, Peer
 from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.problem import problem

@@ -10,7 +10,8 @@ from multidict import CIMultiDict
 
 from proxy.credentials.fixed import FixedCredential
 from proxy.dataplane import headers
-from proxy.dataplane.headers import RequestRules, ResponseRules, Stripping
+from proxy.dataplane.headers import RequestRules, Stripping
+from proxy.dataplane.headers_back import RESPONSE_REMOVED, ResponseRules
 from proxy.dataplane.inject import Injection, Injector, Slot
 from proxy.dataplane.model import Entrance, Head, Peer
 from proxy.dataplane.outbound import assemble
@@ -37,7 +38,7 @@ FORBIDDEN = (
     | headers.CLIENT_CREDENTIALS
     | {"x-forwarded-for", "x-forwarded-x", "forwarded", "x-real-ip", "x-injected"}
 )
-FORBIDDEN_BACK = (headers.HOP_BY_HOP | headers.RESPONSE_REMOVED) | {"access-control-allow-origin"}
+FORBIDDEN_BACK = (headers.HOP_BY_HOP | RESPONSE_REMOVED) | {"access-control-allow-origin"}
 PLAIN = ["accept", "x-one", "x-two", "user-agent", "x-tokens", "location", "a_b"]
 
 

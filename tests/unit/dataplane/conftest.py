@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from proxy.dataplane.headers import RequestRules, ResponseRules, Stripping
+from proxy.dataplane.headers import RequestRules, Stripping
+from proxy.dataplane.headers_back import ResponseRules
 from proxy.dataplane.inject import Injector
 from proxy.dataplane.model import Head
 from proxy.dataplane.policy import Policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.dataplane.headers import ResponseRules
+from proxy.dataplane.headers_back import ResponseRules
 from proxy.dataplane.rewrite import Base
 from proxy.upstream.head import ResponseHead
 from proxy.upstream.origin import Origin
