@@ -150,6 +150,10 @@ class Registry:
         entry = None if name is None else book.entries.get(name)
         return None if entry is None else self._unexpired(entry)
 
+    def has(self, name: str) -> bool:
+        """Tell whether a client has this name."""
+        return name in self._book.entries
+
     def by_certificate(self, subject: str) -> Caller | None:
         """Return the client whose certificate has this subject."""
         entry = self._book.subjects.get(subject)

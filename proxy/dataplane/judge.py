@@ -146,10 +146,11 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     record.stripped = stripped
     # Authenticate.
     caller: Caller | None = None
-    if snapshot.clients is not None:
+    clients = snapshot.clients
+    if clients is not None:
         if target.query:
             offered += route.request.offered_in(target.query)
-        caller = record.caller = authenticate(snapshot.clients, offered, record.peer)
+        caller = record.caller = authenticate(clients, offered, record.peer)
     # Policy, then limits; those that count requests are the handler's to ask.
     record.rule = _allow(route, caller, head.method, path)
     if snapshot.audit is not None:
@@ -164,10 +165,10 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
         query, parameters = route.request.query(query)
         stripped += parameters
     injector = record.injector = route.injector
-    if caller is not None:
-        check_misplaced(fields, path, query)
-        if caller.injectors:
-            injector = record.injector = caller.injector(route)
+    if clients is not None:
+        check_misplaced(clients, fields, path, query)
+    if caller is not None and caller.injectors:
+        injector = record.injector = caller.injector(route)
     upgrade = wanted(head, route.upgrade) if head.upgrade else None
     request = assemble(head.method, path, query, fields, injector.inject(), upgrade)
     return Errand(mount, request, upload, caller)

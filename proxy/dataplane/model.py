@@ -66,6 +66,10 @@ class Clients(Protocol):
         """
         ...
 
+    def has(self, name: str) -> bool:
+        """Tell whether a client has this name."""
+        ...
+
     def by_certificate(self, subject: str) -> Caller | None:
         """Return the client whose verified certificate has this subject; None: there is none."""
         ...

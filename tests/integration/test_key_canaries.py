@@ -16,6 +16,7 @@ from tests.integration.rig.canaries import (
     CAROL,
     FIELDS,
     MOST_CUT,
+    MOST_CUT_OF_NOBODYS,
     SLOTS,
     STRANGER,
     TARGETS,
@@ -137,14 +138,15 @@ async def test_a_key_that_would_be_passed_on_is_refused(gateway, upstream, place
     """Beside a good one in its slot; without the other, the request passes."""
     slot = f"X-Api-Key: {ALICE.text}"
     clean = await gateway.ask(request("GET", "/api/x", slot))
-    for key in (ALICE, BOB, STRANGER, ALICE.mistyped, ALICE.cut(MOST_CUT)):
+    cut = ALICE.cut(MOST_CUT), STRANGER.cut(MOST_CUT_OF_NOBODYS)
+    for key in (ALICE, BOB, STRANGER, ALICE.mistyped, *cut):
         target = TARGETS[place](key.text) if place in TARGETS else "/x?a=1"
         more = [": ".join(FIELDS[place](key.text))] if place in FIELDS else []
         answer = await gateway.ask(request("GET", f"/api{target}", slot, *more))
 
         assert (400, "bad-request") == (answer.status, answer.code), key
         assert [] == SEARCH.found(answer.raw), key
-    await gateway.logged(6)
+    await gateway.logged(7)
     assert [] == SEARCH.found(gateway.log.text)
     assert (200, 1) == (clean.status, len(upstream.requests))
 

@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.integration.rig.client_keys import SECRET_LENGTH, new
+from tests.integration.rig.client_keys import PART_LENGTH, SECRET_LENGTH, new
 from tests.integration.rig.proxy import request
 
 
@@ -17,8 +17,9 @@ ALICE, BOB, CAROL, STRANGER = new("alice"), new("bob"), new("carol"), new("mallo
 OF_ALICE_BUT_WRONG = new("alice", seed=1)
 WHOLE = [ALICE, BOB, CAROL, STRANGER, OF_ALICE_BUT_WRONG, ALICE.mistyped]
 GOOD = [ALICE, BOB]
-# What is shorter cannot be told from names that mean no harm: kb_report_20240101.
-MOST_CUT = SECRET_LENGTH - 16
+MOST_CUT = SECRET_LENGTH - PART_LENGTH
+# Of nobody's key, what is shorter cannot be told from names that mean no harm: kb_report_20240101.
+MOST_CUT_OF_NOBODYS = SECRET_LENGTH - 16
 
 
 def spelled(random, name):
@@ -59,6 +60,8 @@ FIELDS: dict[str, Callable[[str], tuple[str, str]]] = {
     "other field": lambda key: ("X-Other", key),
     "within a field": lambda key: ("X-Other", f"a={key}; b"),
     "own field of the route next door": lambda key: ("X-Foreign", f"own {key}!"),
+    "as a password elsewhere": lambda key: ("X-Authorization", basic(f"me:{key}")),
+    "as a user elsewhere": lambda key: ("X-Other", f"basic {basic(f'{key}:x')[6:]}"),
     "User-Agent": lambda key: ("User-Agent", f"tool/1 ({key})"),
     "Referer": lambda key: ("Referer", f"http://localhost/?key={key}"),
 }
@@ -102,7 +105,8 @@ def any_key(random):
     if random.random() < 0.4:
         return random.choice(GOOD).text
     whole = random.choice(WHOLE)
-    return random.choice([whole, whole, whole.cut(random.randint(1, MOST_CUT))]).text
+    most = MOST_CUT_OF_NOBODYS if whole is STRANGER else MOST_CUT
+    return random.choice([whole, whole, whole.cut(random.randint(1, most))]).text
 
 
 @dataclass(frozen=True, slots=True)

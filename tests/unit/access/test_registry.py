@@ -62,6 +62,13 @@ def test_each_key_of_a_client_is_known(name):
         assert [name_of(clients.by_key(key)) for key in KEYS[name]] == [name] * len(KEYS[name])
 
 
+def test_names_are_known():
+    clients = registry()
+
+    assert all(clients.has(name) for name in ("alice", "bob", "old", "ci"))
+    assert not clients.has("nobody")
+
+
 def of_somebody_else() -> str:
     """Return a key with a right checksum that was never handed out."""
     return new_key("alice")
