@@ -9,7 +9,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from benchmarks.peers.keybearer import KEY
 from proxy.access.keys import digest
-from proxy.access.registry import Entry, Registry
+from proxy.access.registry import Book, Entry, Registry
 from proxy.access.throttle import Throttle
 from proxy.credentials.fixed import FixedCredential
 from proxy.dataplane.answer import head_bytes
@@ -135,7 +135,7 @@ def clients() -> Registry:
     bare = Policy(None)
     own = Entry(Caller("bench", frozenset({NAME}), Policy(["GET"]), {}), (digest(KEY),))
     others = [Entry(Caller(f"c{number}", None, bare, {}), (digest(""),)) for number in range(999)]
-    registry.replace([*others, own])
+    registry.replace(Book([*others, own]))
     return registry
 
 

@@ -125,6 +125,8 @@ async def _serve(config: Config, log: Log) -> None:
         announce(service)
         for warning in (*service.provisioned.warnings, *exposure(config)):
             log.events.warning("configuration", detail=warning)
+        # Imported now, not when something happens: then requests would wait for it.
+        await asyncio.to_thread(lambda: log.events)
         await stop.wait()
         log.events.info("draining", connections=service.connections)
         await _first(service.drain(), now.wait())

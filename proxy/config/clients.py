@@ -37,11 +37,6 @@ __all__ = [
 
 MAX_CLIENTS_FILE_SIZE: Final = 64 * 1024 * 1024  # 10,000 clients are 2 MiB
 
-# Loading runs beside the event loop, and whoever computes in Python gives the interpreter away
-# every 5 ms at best: so it rests, for a moment, after a shorter while.
-_WORK_S: Final = 0.002
-_REST_S: Final = 0.0001
-
 _TRIES: Final = 5
 _TRY_AGAIN_S: Final = 0.02
 
@@ -62,7 +57,7 @@ class ClientsFile:
         config: what their routes and credentials are looked up in, and what other clients there
             are.
         environ: what `${NAME}` is taken from; None for the process's own.
-        look_up: is called every 2 ms while it is read again; what it raises ends that.
+        look_up: is called for each client while it is read again; what it raises ends that.
     """
 
     def __init__(
@@ -78,8 +73,6 @@ class ClientsFile:
         self._look_up = look_up
         self._known: dict[str, ClientConfig] = {}
         self._doubted: bytes | None = None
-        self._rests = False
-        self._rested = 0.0
 
     def load(self) -> dict[str, ClientConfig]:
         """Return the clients that the file holds, without those of the configuration itself.
@@ -90,13 +83,10 @@ class ClientsFile:
             ConfigError: with everything that is wrong with the file, up to 100 problems.
             ClientsUnreadable: it cannot be opened or read.
         """
-        self._rests = False
-        return self._load(contents(self._path))
+        return self._load(contents(self._path), lambda: None)
 
     def reload(self) -> dict[str, ClientConfig]:
         """Return the clients as `load` does, of a file that somebody may be writing.
-
-        Run it in a thread: it rests every 2 ms, so that others can work.
 
         Raises:
             HalfWritten: its last line has no end; the next call takes that as it is.
@@ -106,25 +96,26 @@ class ClientsFile:
             self._doubted = data
             raise HalfWritten(Problem(str(self._path), None, None, (), "ends within a line"))
         self._doubted = None
-        self._rests = True
-        return self._load(data)
+        return self._load(data, self._look_up)
 
-    def _load(self, data: bytes) -> dict[str, ClientConfig]:
+    def _load(self, data: bytes, look_up: Callable[[], None]) -> dict[str, ClientConfig]:
         cut = blocks(data)
-        clients = self._changed(cut) if cut and self._known else None
+        clients = self._changed(cut, look_up) if cut and self._known else None
         if clients is None:
-            clients, lines = self._parsed(Loading(self._config, self._environ, self._rest), data)
+            clients, lines = self._parsed(Loading(self._config, self._environ, look_up), data)
             if cut is not None and lines != _lines(cut):
                 cut = None
         self._known = {} if cut is None else {each.text: clients[each.name] for each in cut}
         return clients
 
-    def _changed(self, cut: tuple[Block, ...]) -> dict[str, ClientConfig] | None:
+    def _changed(
+        self, cut: tuple[Block, ...], look_up: Callable[[], None]
+    ) -> dict[str, ClientConfig] | None:
         """Return the clients, only the changed ones parsed; None: all must be.
 
         Every block of which the text is known has been a client by itself, in this very text.
         """
-        loading = Loading(self._config, self._environ, self._rest)
+        loading = Loading(self._config, self._environ, look_up)
         known = frozenset(index for index, each in enumerate(cut) if each.text in self._known)
         for index in known:
             name, line, text = cut[index]
@@ -144,12 +135,6 @@ class ClientsFile:
     ) -> tuple[dict[str, ClientConfig], dict[str, int]]:
         pieces = Pieces(io.BytesIO(data), str(self._path), MAX_CLIENTS_FILE_SIZE)
         return loading.all(pieces), loading.lines
-
-    def _rest(self) -> None:
-        if self._rests and time.monotonic() - self._rested > _WORK_S:
-            self._look_up()
-            time.sleep(_REST_S)
-            self._rested = time.monotonic()
 
 
 def load_clients(

@@ -36,19 +36,19 @@ class Loading:
         config: what their routes and credentials are looked up in, and what other clients there
             are.
         environ: what `${NAME}` is taken from.
-        rest: is called after each client.
+        look_up: is called for each client; what it raises ends the loading.
 
     Attributes:
         lines: where each client stands.
     """
 
     def __init__(
-        self, config: Config, environ: Environ[str, str], rest: Callable[[], None]
+        self, config: Config, environ: Environ[str, str], look_up: Callable[[], None]
     ) -> None:
         self.lines: dict[str, int] = {}
         self._config = config
         self._environ = environ
-        self._rest = rest
+        self._look_up = look_up
         self._clients: dict[str, ClientConfig] = {}
         self._problems: list[Problem] = []
         scope = Scope.of(config)
@@ -61,7 +61,7 @@ class Loading:
 
     def again(self, name: str, line: int, client: ClientConfig) -> bool:
         """Take a client over that was valid when it was read before; tell whether it still is."""
-        self._rest()
+        self._look_up()
         if name in self.lines:
             return False
         self.lines[name] = line
@@ -75,7 +75,7 @@ class Loading:
                 self._one(pieces.name, key, node)
                 if len(self._problems) >= describe.MAX_PROBLEMS:
                     break
-                self._rest()
+                self._look_up()
         except ConfigError as error:
             self._problems.extend(error.problems)
         if self._problems:

@@ -12,7 +12,7 @@ from proxy.dataplane.policy import Policy, rule
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Iterable
 
     from proxy.config.client import ClientConfig
     from proxy.dataplane.inject import Injector
@@ -47,11 +47,15 @@ class Callers:
         subject = None if client.certificate is None else client.certificate.subject
         return Entry(caller, client.key, client.expires, subject)
 
-    def forget(self, but: Container[str]) -> None:
-        """Forget the clients of other names that have no request under way."""
-        self._gauges = {
-            name: gauge for name, gauge in self._gauges.items() if name in but or gauge.taken
-        }
+    def gone(self, but: Container[str]) -> list[str]:
+        """Return the names, less these, that something is remembered of."""
+        return [name for name in self._gauges if name not in but]
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget the clients of these names that have no request under way."""
+        for name in names:
+            if not self._gauges[name].taken:
+                del self._gauges[name]
 
     def _policy(self, name: str, client: ClientConfig) -> Policy:
         if client.methods is None and not client.rules:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from proxy.access.registry import Registry
+from proxy.access.registry import Book, Registry
 from proxy.access.throttle import Throttle
 from proxy.config.clients import ClientsFile, ClientsUnreadable, HalfWritten
 from proxy.config.errors import ConfigError
 from proxy.dataplane.handler import where
-from proxy.process.loop import much_that_stays
-from proxy.process.tokens import prepare, tokens_of
+from proxy.process.loop import much_that_stays, short_turns
+from proxy.process.tokens import issuers_of, tokens_of
 from proxy.process.watch import Watch
 
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from proxy.access.registry import Entry
-    from proxy.access.tokens import Tokens
+    from proxy.access.tokens import IssuerSpec, Tokens
     from proxy.config.client import ClientConfig
     from proxy.config.schema import Config
     from proxy.observe.log import Log
@@ -32,14 +33,29 @@ QUIET_MS: Final = 200
 """Whoever has not written a clients file for so long is done with it."""
 ADVICE: Final = "pip install 'keybearer[gateway]'"
 
-_AT_ONCE: Final = 50
-"""Clients that are made while requests wait: a millisecond."""
 _TRANSIENT: Final = (OSError, MemoryError, RuntimeError)
 """No descriptor, memory or thread was to be had."""
 
 
 class Stopping(Exception):
     """The proxy stops; whatever is read is not needed any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What clients become.
+
+    Attributes:
+        known: each as it was read, and what it became, by name.
+        book: what they are looked up in.
+        issuers: of tokens.
+        gone: names that are not among them any more.
+    """
+
+    known: dict[str, tuple[ClientConfig, Entry]]
+    book: Book
+    issuers: list[IssuerSpec]
+    gone: list[str]
 
 
 class Gateway:
@@ -81,8 +97,7 @@ class Gateway:
             raise ModuleNotFoundError(name="watchfiles")
         with much_that_stays():
             clients = {**self._config.clients, **({} if self._file is None else self._file.load())}
-            known = {name: (client, self._entry(name, client)) for name, client in clients.items()}
-            self._replace(known)
+            self._take(self._made(clients))
 
     async def start(self) -> None:
         """Watch the clients' file, if there is one."""
@@ -101,6 +116,14 @@ class Gateway:
         if self._stopping:
             raise Stopping
 
+    def _made(self, clients: Mapping[str, ClientConfig]) -> _Made:
+        known = {}
+        for name, client in clients.items():
+            self._look_up()
+            known[name] = client, self._entry(name, client)
+        book = Book(entry for _, entry in known.values())
+        return _Made(known, book, issuers_of(clients), self._callers.gone(but=known))
+
     def _entry(self, name: str, client: ClientConfig) -> Entry:
         """Return what a client becomes; if it has not changed, what it was."""
         before = self._known.get(name)
@@ -108,12 +131,12 @@ class Gateway:
             return before[1]
         return self._callers.entry(name, client)
 
-    def _replace(self, known: dict[str, tuple[ClientConfig, Entry]]) -> None:
-        clients = {name: client for name, (client, _) in known.items()}
-        self._tokens = tokens_of(clients, self._tokens, self._sweep, self._log)
-        self.registry.replace([entry for _, entry in known.values()], self._tokens)
-        self._known = known
-        self._callers.forget(but=known)
+    def _take(self, made: _Made) -> None:
+        """Let these be the clients; it takes no longer the more there are."""
+        self._tokens = tokens_of(made.issuers, self._tokens, self._sweep, self._log)
+        self.registry.replace(made.book, self._tokens)
+        self._known = made.known
+        self._callers.forget(made.gone)
 
     async def _reload(self) -> bool:
         """Take the file up if it is valid; tell whether it need not be tried again.
@@ -121,9 +144,9 @@ class Gateway:
         Else the old clients stay: half a file must neither lock everybody out nor let anybody in.
         """
         try:
-            with much_that_stays():
-                clients = await asyncio.to_thread(self._read)
-                await self._renew(clients)
+            with much_that_stays(), short_turns():
+                made = await asyncio.to_thread(self._read)
+                await self._renew(made)
         except (HalfWritten, Stopping):
             return False
         except ConfigError as error:
@@ -134,30 +157,19 @@ class Gateway:
         except Exception as error:  # noqa: BLE001 -- the old clients stay, and the next change counts
             return self._refuse([where(error)], again=isinstance(error, _TRANSIENT))
         self._refused = None
-        self._log.events.info("clients_reloaded", clients=len(clients))
+        self._log.events.info("clients_reloaded", clients=len(made.known))
         return True
 
-    def _read(self) -> Mapping[str, ClientConfig]:
+    def _read(self) -> _Made:
         assert self._file is not None  # noqa: S101 # for mypy; only then it is watched
-        clients = {**self._config.clients, **self._file.reload()}
-        prepare(clients)
-        return clients
+        return self._made({**self._config.clients, **self._file.reload()})
 
-    async def _renew(self, clients: Mapping[str, ClientConfig]) -> None:
-        known = {}
-        for name, client in clients.items():
-            known[name] = client, self._entry(name, client)
-            if len(known) % _AT_ONCE == 0:
-                await asyncio.sleep(0)
-                self._look_up()
+    async def _renew(self, made: _Made) -> None:
         before, tokens = self._known, self._tokens
-        self._replace(known)
+        self._take(made)
         if tokens is not None:
             await tokens.close(successor=self._tokens)
-        while before:  # taking 10,000 down at once would be a stall too
-            before.popitem()
-            if len(before) % _AT_ONCE == 0:
-                await asyncio.sleep(0)
+        await asyncio.to_thread(_let_go, before)
 
     def _refuse(self, problems: list[str], *, again: bool = False) -> bool:
         """Tell why the old clients stay, once for all tries; return whether this was the last."""
@@ -165,3 +177,9 @@ class Gateway:
             self._log.events.error("clients_refused", problems=problems)
         self._refused = problems if again else None
         return not again
+
+
+def _let_go(known: dict[str, tuple[ClientConfig, Entry]]) -> None:
+    """Free one after the other: all in one go is 10 ms in which nothing else runs."""
+    while known:
+        known.popitem()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+
+    from watchfiles.main import FileChange
 
 
 DEBOUNCE_MS: Final = 50
@@ -106,10 +108,29 @@ async def _changes(
     watched: frozenset[Path], stopping: asyncio.Event
 ) -> AsyncGenerator[object, None]:
     """Yield when something has changed in a directory, and every LOOK_MS."""
-    await asyncio.to_thread(importlib.import_module, "watchfiles")  # it takes 100 ms
-    from watchfiles import awatch  # noqa: PLC0415 -- only where something is watched
+    # Of its own: the loop's threads are few, and look names up. `awatch` imports on the loop.
+    thread = ThreadPoolExecutor(1, "watch")
+    loop = asyncio.get_running_loop()
+    told = await loop.run_in_executor(thread, _told, watched, stopping)
+    try:
+        # Gone again, or the system watches no more files: then they are looked at.
+        with contextlib.suppress(OSError):
+            while (changes := await loop.run_in_executor(thread, next, told, None)) is not None:
+                yield changes
+            return
+    finally:
+        thread.submit(told.close)  # behind what it waits for, for LOOK_MS at most
+        thread.shutdown(wait=False)
+    await _pause(stopping, LOOK_MS)
+    yield None
 
-    told = awatch(
+
+def _told(
+    watched: frozenset[Path], stopping: asyncio.Event
+) -> Generator[set[FileChange], None, None]:
+    from watchfiles import watch  # noqa: PLC0415 -- only where something is watched: it takes 100 ms
+
+    return watch(
         *watched,
         watch_filter=None,
         debounce=DEBOUNCE_MS,
@@ -117,17 +138,10 @@ async def _changes(
         stop_event=stopping,
         rust_timeout=LOOK_MS,
         yield_on_timeout=True,
+        raise_interrupt=False,
         recursive=False,
         ignore_permission_denied=True,
     )
-    async with contextlib.aclosing(told):
-        # Gone again, or the system watches no more files: then they are looked at.
-        with contextlib.suppress(OSError):
-            async for changes in told:
-                yield changes
-            return
-    await _pause(stopping, LOOK_MS)
-    yield None
 
 
 async def _pause(stopping: asyncio.Event, length_ms: int) -> None:

@@ -130,6 +130,7 @@ async def proxy(steady, place, loads):
     config = one_route(origin) | {"clients_file": str(place), "credentials": {"own": own}}
     async with running(config) as proxy:
         calm_gc()
+        assert proxy.log.log.events is not None  # imported
         yield proxy
     gc.unfreeze()
     gc.set_threshold(*pace)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from proxy.access.keys import digest, new_key
-from proxy.access.registry import Entry, Registry
+from proxy.access.registry import Book, Entry, Registry
 from proxy.access.throttle import Throttle
 
 
@@ -47,7 +47,7 @@ class Comparing:
 
 def registry(same: Any = hmac.compare_digest, now: Any = lambda: NOW) -> Registry:
     made = Registry(Throttle(), now, same)
-    made.replace(ENTRIES)
+    made.replace(Book(ENTRIES))
     return made
 
 
@@ -131,7 +131,7 @@ def test_a_revoked_key_is_forgotten_with_the_clients():
     clients = registry()
     key = KEYS["alice"][0]
     assert clients.by_key(key, key) is not None
-    clients.replace(ENTRIES[1:])
+    clients.replace(Book(ENTRIES[1:]))
 
     assert clients.by_key(key) is None
     assert clients.by_value(key) is None
@@ -150,7 +150,7 @@ def test_a_token_belongs_to_a_client():
     clients = registry()
     assert not clients.issues("t")
     assert clients.by_token("t") is None
-    clients.replace(ENTRIES, cast("Any", tokens))
+    clients.replace(Book(ENTRIES), cast("Any", tokens))
 
     assert clients.issues("t")
     assert not clients.issues("u")
@@ -160,7 +160,7 @@ def test_a_token_belongs_to_a_client():
 
 def test_a_client_of_a_token_that_is_gone_is_nobody():
     clients = registry()
-    clients.replace([], cast("Any", SimpleNamespace(client_of=lambda _: "ci")))
+    clients.replace(Book([]), cast("Any", SimpleNamespace(client_of=lambda _: "ci")))
 
     assert clients.by_token("t") is None
 
@@ -189,7 +189,7 @@ def test_only_short_values_are_remembered():
 def test_basic_with_the_longest_key_twice_is_remembered():
     key = new_key("a" * 63)
     clients = Registry(Throttle())
-    clients.replace([entry("a" * 63, [key])])
+    clients.replace(Book([entry("a" * 63, [key])]))
     value = f"Basic {b64encode(f'{key}:{key}'.encode()).decode()}"
     clients.by_key(key, value)
     assert clients.by_value(value) is not None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 import pytest
 
-from proxy.process.loop import much_that_stays
+from proxy.process.loop import calm_gc, much_that_stays, short_turns
 
 
 @pytest.fixture
 def frozen():
     """A process that has called `calm_gc`."""
     pace = gc.get_threshold()
-    gc.freeze()
+    calm_gc()
     yield
     gc.unfreeze()
     gc.set_threshold(*pace)
@@ -49,3 +50,15 @@ def test_without_calm_nothing_is_left_out():
         assert pace[1] < gc.get_threshold()[1]
 
     assert (0, pace) == (gc.get_freeze_count(), gc.get_threshold())
+
+
+def test_threads_take_short_turns_meanwhile():
+    """And the old ones behind it, also after a fault."""
+    before = sys.getswitchinterval()
+    with short_turns():
+        meanwhile = sys.getswitchinterval()
+    with pytest.raises(KeyError), short_turns():
+        raise KeyError
+
+    assert meanwhile < before
+    assert before == sys.getswitchinterval()
