@@ -14,7 +14,8 @@ from proxy.config.errors import ConfigError
 from proxy.config.loader import loads
 from proxy.config.schema import ListenTls
 from proxy.observe.log import Log
-from proxy.process.certificates import CertificateError, Certificates, server_context
+from proxy.process.certificates import Certificates
+from proxy.process.listener_tls import CertificateError, server_context
 
 
 @pytest.fixture(scope="module")
