@@ -31,7 +31,7 @@ def test_a_gauge_goes_on_counting(callers):
     first = gauge(callers, "2")
     first.enter()
     assert gauge(callers, "none") is None
-    callers.forget(but={"alice"})
+    callers.forget(callers.gone(but={"alice"}))
     again = gauge(callers, "1")
 
     with pytest.raises(Overloaded):
@@ -44,10 +44,10 @@ def test_who_is_gone_is_forgotten_when_nothing_is_under_way(callers):
     """Else names that come and go would pile up."""
     first = gauge(callers, "1")
     first.enter()
-    callers.forget(but=())
+    callers.forget(callers.gone(but=()))
     same = gauge(callers, "1")
     first.leave()
-    callers.forget(but=())
+    callers.forget(callers.gone(but=()))
 
     assert same is first
     assert gauge(callers, "1") is not first
