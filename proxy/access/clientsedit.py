@@ -92,7 +92,9 @@ def add(document: Document, name: str, written_key: str, routes: Sequence[str] |
     index = _index(clients, name)
     if root is None or index is None:
         if routes is None:
-            raise MisfitError(f"{name} is a new client; say which routes it may use, or * for all")
+            raise MisfitError(
+                f"{name} is a new client; say which routes it may use: --routes A,B, or '*' for all"
+            )
         granted: Plain = "*" if tuple(routes) == ("*",) else list(routes)
         pairs: Pairs = (("key", written_key), ("routes", granted))
         lines = entry(name, written_key, routes)

@@ -18,6 +18,8 @@ from proxy.access.keys import is_name, new_key, written
 from proxy.access.yamltext import ClientsFileError
 from proxy.cli.configuration import VARIABLE, chosen_file, config_option, load_file
 from proxy.cli.fail import Failure, WrongConfiguration
+from proxy.config.clients import load_clients
+from proxy.config.errors import ConfigError
 
 
 if TYPE_CHECKING:
@@ -77,17 +79,19 @@ def new(
     The key is all that is printed on stdout, this once; only its SHA-256 is stored. A running
     service takes it up from the clients file by itself.
     """
-    config = None if clients_file is not None else _configuration(file)
-    clients_file = clients_file or _clients_file(config)
+    config, clients_file = _chosen(file, clients_file)
     _check_routes(config, routes)
     key = new_key(name)
     if clients_file is None:
         _tell_lines(name, written(key), routes, present=name in getattr(config, "clients", {}))
     else:
+        _check_place(config, name)
         client = _edited(clientsfile.add, clients_file, name, written(key), routes)
         _tell_client(client, clients_file)
-    # Last: whoever reads it can rely on it. Flushed, so that a full disk is told.
+    # Behind what is told of it: whoever reads it can rely on it. Flushed, so that a full disk is
+    # told.
     click.echo(key)
+    _check_taken_up(config, clients_file)
 
 
 @keys.command("list")
@@ -96,8 +100,9 @@ def new(
 @_file_option
 def list_(*, as_json: bool, file: Path | None, clients_file: Path | None) -> None:
     """List the clients of the clients file; of each key, how its hash begins."""
+    _, chosen = _needed(file, clients_file)
     try:
-        clients = clientsfile.listing(_needed(file, clients_file))
+        clients = clientsfile.listing(chosen)
     except ClientsFileError as error:
         raise WrongConfiguration(str(error)) from error
     if as_json:
@@ -124,10 +129,12 @@ def list_(*, as_json: bool, file: Path | None, clients_file: Path | None) -> Non
 @_file_option
 def revoke(*, name: str, start: str | None, file: Path | None, clients_file: Path | None) -> None:
     """Take one key of a client away, or without --key the client with all it has."""
-    chosen = _needed(file, clients_file)
+    config, chosen = _needed(file, clients_file)
+    _check_place(config, name)
     gone = _edited(clientsfile.revoke, chosen, name, start)
     told = f"{name} with all its keys" if start is None else f"the key {gone.keys[0]}… of {name}"
     click.echo(f"{told} is revoked in {chosen}", err=True)
+    _check_taken_up(config, chosen)
 
 
 def _configuration(file: Path | None) -> Config | None:
@@ -137,19 +144,22 @@ def _configuration(file: Path | None) -> Config | None:
     return load_file(file)
 
 
-def _clients_file(config: Config | None) -> Path | None:
-    found = getattr(config, "clients_file", None)
-    return found if isinstance(found, Path) else None
+def _chosen(file: Path | None, clients_file: Path | None) -> tuple[Config | None, Path | None]:
+    """Return the clients file, and the configuration if that is what names it."""
+    if clients_file is not None:
+        return None, clients_file
+    config = _configuration(file)
+    return config, None if config is None else config.clients_file
 
 
-def _needed(file: Path | None, clients_file: Path | None) -> Path:
-    chosen = clients_file or _clients_file(_configuration(file))
+def _needed(file: Path | None, clients_file: Path | None) -> tuple[Config | None, Path]:
+    config, chosen = _chosen(file, clients_file)
     if chosen is None:
         raise click.UsageError(
             "there is no clients file: name one with --file, or as `clients_file:` in the "
             "configuration; clients that stand in the configuration itself are edited there"
         )
-    return chosen
+    return config, chosen
 
 
 def _check_routes(config: Config | None, routes: tuple[str, ...] | None) -> None:
@@ -161,6 +171,26 @@ def _check_routes(config: Config | None, routes: tuple[str, ...] | None) -> None
             f"--routes: there is no route {', '.join(unknown)}; there are "
             f"{', '.join(config.routes)}"
         )
+
+
+def _check_place(config: Config | None, name: str) -> None:
+    """Refuse a client that is none of the clients file's: in both it would be there twice."""
+    if config is not None and name in config.clients:
+        message = "stands in the configuration itself; edit it there, and start again"
+        raise WrongConfiguration(str(config.problem_at(("clients", name), message)))
+
+
+def _check_taken_up(config: Config | None, clients_file: Path | None) -> None:
+    """Tell if nothing comes of an edit: of a file with a mistake anywhere nothing is taken up."""
+    if config is None or clients_file is None:
+        return
+    try:
+        load_clients(clients_file, config)
+    except ConfigError as error:
+        raise WrongConfiguration(
+            f"{error}\nuntil that is mended, a running service does not take the file up: the "
+            "keys from before stay valid, and no others are"
+        ) from error
 
 
 def _edited(edit: Callable[..., Listed], path: Path, *what: object) -> Listed:
@@ -186,7 +216,10 @@ def _tell_lines(
     name: str, written_key: str, routes: tuple[str, ...] | None, *, present: bool
 ) -> None:
     if present:
-        click.echo(f"make a list of `key:` of {name}, and add this to it:", err=True)
+        click.echo(
+            f"add this to `key:` of {name} in the configuration, as a list of all its keys:",
+            err=True,
+        )
         click.echo(f"      - {written_key}", err=True)
     else:
         click.echo("put this into the configuration or into a clients file:", err=True)

@@ -150,7 +150,11 @@ WRONG = {
     "no client's name": (["revoke", "x y"], 2, "a client's name is"),
     "routes of another kind": (["new", "bob", "--routes", "r,*"], 2, "--routes"),
     "no routes in the list": (["new", "bob", "--routes", ""], 2, "--routes"),
-    "a new client without routes": (["new", "bob"], 1, "clients.yaml: bob is a new client"),
+    "a new client without routes": (
+        ["new", "bob"],
+        1,
+        "is a new client; say which routes it may use: --routes A,B",
+    ),
     "other routes": (["new", "alice", "--routes", "s"], 1, "clients.yaml: alice is there with"),
     "nobody": (["revoke", "bob"], 1, "clients.yaml: there is no client bob"),
     "no key": (["revoke", "alice", "--key", "bb"], 1, "no key of alice begins so"),
@@ -227,6 +231,45 @@ def test_routes_must_be_the_configurations(tmp_path):
 
     assert (2, "") == (status, out)
     assert "no route s; there are r" in err
+
+
+OURS = f"bob:\n  key: {B}\n  routes: [r]\n"
+REFUSED = "a running service does not take the file up: the keys from before stay valid"
+
+
+def test_an_edit_that_comes_to_nothing_is_told(tmp_path):
+    """A mistake elsewhere in the file would keep a revoked key valid, and a new one unknown."""
+    (tmp_path / "config.yaml").write_text("clients_file: clients.yaml\n" + CONFIG)
+    path = tmp_path / "clients.yaml"
+    path.write_text(f"alice:\n  key: {A}\n  routes: [r]\n  rate: 5\n{OURS}")
+
+    made = invoke("keys", "new", "bob")
+    revoked = invoke("keys", "revoke", "bob")
+
+    assert [2, 2] == [made[0], revoked[0]]
+    assert name_of(made[1].removesuffix("\n")) == "bob"
+    for _, _, err in (made, revoked):
+        assert f"{path}:4:9: alice.rate: must be a rate" in err
+        assert REFUSED in err
+    assert "bob with all its keys is revoked" in revoked[2]
+    assert "bob" not in path.read_text()
+
+
+@pytest.mark.parametrize("args", [["new", "bob", "--routes", "r"], ["revoke", "bob"]])
+def test_a_client_of_the_configuration_is_not_looked_for_in_the_file(tmp_path, args):
+    """A second one of that name would make the file invalid; revoked it would be in neither."""
+    config = f"clients_file: clients.yaml\nclients:\n  bob: {{key: {A}, routes: [r]}}\n" + CONFIG
+    (tmp_path / "config.yaml").write_text(config)
+    (tmp_path / "clients.yaml").write_text("{}\n")
+
+    done = invoke("keys", *args)
+
+    assert (2, "") == done[:2]
+    assert done[2] == (
+        "config.yaml:3:3: clients.bob: stands in the configuration itself; edit it there, and "
+        "start again\n"
+    )
+    assert (tmp_path / "clients.yaml").read_text() == "{}\n"
 
 
 async def test_the_real_command(tmp_path, clients):
