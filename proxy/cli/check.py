@@ -14,8 +14,8 @@ import click
 from proxy.cli.configuration import config_option, load_file
 from proxy.cli.fail import WrongConfiguration
 from proxy.cli.main import EXIT_FAILURE
-from proxy.config.client_checks import warnings as client_warnings
-from proxy.config.clients import load_clients
+from proxy.config.client_checks import NOBODY, unreadable, warnings as client_warnings
+from proxy.config.clients import ClientsUnreadable, load_clients
 from proxy.config.errors import ConfigError
 from proxy.config.settle import binding, too_short
 
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_option
-@click.option("--probe", is_flag=True, help="Read the secrets and ask each upstream once.")
+@click.option(
+    "--probe", is_flag=True, help="Read the secrets and certificates, and ask each upstream once."
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
     """Validate the configuration; nothing is sent without --probe.
@@ -48,6 +50,8 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
         if probe:
             good, warnings = asyncio.run(_probe_all(config, routes))
         warnings = [*warnings, *client_warnings(clients, now=time.time())]
+        if config.has_clients and not clients:
+            warnings.append(NOBODY)
     except (ConfigError, WrongConfiguration) as error:
         if not as_json:
             raise WrongConfiguration(str(error)) from error
@@ -95,7 +99,10 @@ def _source(source: Any) -> str:
 
 def _clients(config: Config) -> dict[str, ClientConfig]:
     path = config.clients_file
-    return {**config.clients, **({} if path is None else load_clients(path, config))}
+    try:
+        return {**config.clients, **({} if path is None else load_clients(path, config))}
+    except ClientsUnreadable as error:
+        raise ConfigError(unreadable(config, error)) from error
 
 
 def _written(config: Config) -> dict[KeyPath, Secret]:
@@ -107,13 +114,15 @@ def _written(config: Config) -> dict[KeyPath, Secret]:
 
 async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> tuple[bool, tuple[str, ...]]:
     """Ask each upstream; return whether all is well, and what `run` would warn about."""
-    from proxy.observe.log import Log  # noqa: PLC0415 -- the same
-    from proxy.process.probe import probe  # noqa: PLC0415 -- only a probe needs the data plane
+    from proxy.observe.log import Log  # noqa: PLC0415 -- only a probe needs the data plane
+    from proxy.process.certificates import Certificates  # noqa: PLC0415 -- the same
+    from proxy.process.probe import probe  # noqa: PLC0415 -- the same
     from proxy.process.provision import provision  # noqa: PLC0415 -- the same
     from proxy.upstream.sweep import Sweep  # noqa: PLC0415 -- the same
 
     sweep = Sweep(asyncio.get_running_loop())
     provisioned = provision(config, os.environ, sweep, Log("error"))
+    Certificates(config, Log("error"))  # our own listeners', which `run` could not do without
     made = provisioned.snapshot.routes
     outcomes = await asyncio.gather(*(probe(made[n], config.routes[n]) for n in config.routes))
     for route, outcome in zip(routes, outcomes, strict=True):

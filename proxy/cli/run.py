@@ -14,6 +14,7 @@ import click
 from proxy.cli.configuration import DEFAULT_PORT, OptionRoute, config_option, load_file
 from proxy.cli.fail import Failure, WrongConfiguration
 from proxy.config.addresses import TcpAddress, serves
+from proxy.config.client_checks import NOBODY
 from proxy.config.errors import ConfigError
 from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
@@ -123,7 +124,7 @@ async def _serve(config: Config, log: Log) -> None:
     async with await Service.start(config, os.environ, log) as service:
         calm_gc()
         announce(service)
-        for warning in (*service.provisioned.warnings, *exposure(config)):
+        for warning in (*service.provisioned.warnings, *exposure(config), *_nobody(service)):
             log.events.warning("configuration", detail=warning)
         # Imported now, not when something happens: then requests would wait for it.
         await asyncio.to_thread(lambda: log.events)
@@ -166,6 +167,11 @@ def announce(service: Service) -> None:
         state = "no credential" if credential is None else f"credential {credential.state}"
         print(f"route {name} {service.base_url(name)} -> {route.pool.endpoint.origin} ({state})")
     print("ready", flush=True)
+
+
+def _nobody(service: Service) -> list[str]:
+    gateway = service.provisioned.gateway
+    return [] if gateway is None or len(gateway.registry) else [NOBODY]
 
 
 def exposure(config: Config) -> list[str]:

@@ -12,12 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from proxy.config.client import ClientConfig, JwtConfig
-    from proxy.config.errors import Path
+    from proxy.config.clients import ClientsUnreadable
+    from proxy.config.errors import Path, Problem
+    from proxy.config.schema import Config
     from proxy.config.scope import Finding, Scope
 
     Words = Callable[[Path], str]
 
 
+NOBODY: Final = (
+    "there are no clients yet, so every request is refused; `keybearer keys new NAME --routes A,B` "
+    "makes one"
+)
 _NAMED: Final = 10  # of thousands of clients that may have expired
 
 
@@ -133,6 +139,13 @@ def _marks(client: ClientConfig) -> Iterator[tuple[Path, object]]:
         yield ("jwt",), (jwt.issuer, jwt.audience, frozenset(jwt.claims.items()))
     if client.certificate is not None:
         yield ("certificate",), client.certificate.subject
+
+
+def unreadable(config: Config, error: ClientsUnreadable) -> Problem:
+    """Return why the clients file cannot be read, at the key that names it, with what to do."""
+    absent = config.clients_file is not None and not config.clients_file.exists()
+    advice = "; `keybearer keys new NAME --routes A,B` makes it" if absent else ""
+    return config.problem_at(("clients_file",), f"{error}{advice}")
 
 
 def warnings(clients: Mapping[str, ClientConfig], *, now: float) -> list[str]:

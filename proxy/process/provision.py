@@ -108,7 +108,9 @@ class _Works:
     def gateway(self, log: Log) -> Gateway | None:
         if not self.config.has_clients:
             return None
-        from proxy.process.callers import Callers  # noqa: PLC0415 -- the start stays short
+        from proxy.config.client_checks import unreadable  # noqa: PLC0415 -- the start stays short
+        from proxy.config.clients import ClientsUnreadable  # noqa: PLC0415 -- the same
+        from proxy.process.callers import Callers  # noqa: PLC0415 -- the same
         from proxy.process.gateway import Gateway  # noqa: PLC0415 -- the same
 
         if self.config.clients_file is not None:
@@ -118,6 +120,8 @@ class _Works:
         gateway = Gateway(self.config, Callers(self._clients_injector), self._sweep, log)
         try:
             gateway.load()
+        except ClientsUnreadable as error:
+            self.problems.append(unreadable(self.config, error))
         except ConfigError as error:
             self.problems.extend(error.problems)
         except ModuleNotFoundError as error:

@@ -188,7 +188,10 @@ def test_check_reads_the_clients_file(tmp_path):
     for_programs = json.loads(call("check", "--json", cwd=tmp_path).stdout)
 
     assert (2, 2, 0) == (missing.returncode, wrong.returncode, right.returncode)
-    assert "clients.yaml: cannot be read: No such file" in missing.stderr
+    assert missing.stderr == (
+        f"config.yaml:{len(CONFIG.splitlines()) + 1}:15: clients_file: {file}: cannot be read: No "
+        "such file or directory; `keybearer keys new NAME --routes A,B` makes it\n"
+    )
     assert "clients.yaml:2:12: bob.key: is a key" in wrong.stderr
     assert "FAKE0" not in wrong.stderr + wrong.stdout
     assert "clients: 2;" in right.stdout

@@ -195,6 +195,34 @@ def test_check_tells_an_upstream_that_is_not_there(tmp_path, monkeypatch):
     assert "connection_refused" in out
 
 
+def test_a_probe_reads_what_the_listeners_show(tmp_path, monkeypatch):
+    """`run` could not start without it; a check alone needs no private key."""
+    pki = Pki(tmp_path, trustme.CA())
+    pki.write(pki.issue())
+    written(tmp_path, pki.config("https://up.example"))
+    monkeypatch.setenv("TOKEN", "FAKE")
+    pki.key.write_text("nothing")
+
+    plain, (status, _, err) = invoke("check"), invoke("check", "--probe")
+
+    assert 0 == plain[0]
+    assert 2 == status
+    assert "config.yaml:1:" in err
+    assert "holds no private key in PEM" in err
+
+
+@pytest.mark.parametrize(("clients", "none"), [({}, True), (None, False)])
+def test_check_tells_that_nobody_is_let_in(tmp_path, clients, none):
+    """With the word `clients` and none behind it; without it, everybody is."""
+    config = one_route("https://up.example", credential="none")
+    written(tmp_path, config if clients is None else config | {"clients": clients})
+
+    status, out, _ = invoke("check")
+
+    assert 0 == status
+    assert none is ("warning: there are no clients yet, so every request is refused" in out)
+
+
 @pytest.mark.parametrize("origins", [["https://App.example", "http://localhost:3000"], []])
 def test_check_tells_which_web_pages_may_use_the_routes(tmp_path, origins):
     """As they are compared; nothing where there are none."""

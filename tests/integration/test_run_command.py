@@ -57,6 +57,17 @@ async def test_run_says_where_it_listens_and_ends_with_0(upstream, tmp_path, num
     assert not sock.exists()
 
 
+async def test_run_tells_that_nobody_is_let_in(upstream, tmp_path):
+    """Or else somebody looks for the fault in the key."""
+    written(tmp_path, one_route(upstream.origin, credential="none") | {"clients": {}})
+    async with ready(cwd=tmp_path) as command:
+        command.process.send_signal(signal.SIGTERM)
+        _, err = await command.end()
+
+    told = [json.loads(line).get("detail", "") for line in err.splitlines()]
+    assert "there are no clients yet, so every request is refused" in told[0]
+
+
 async def test_a_second_signal_ends_it_now(serve, tmp_path):
     """Whatever is under way."""
     upstream = await serve(None)
