@@ -21,7 +21,10 @@ CLIENT_NAME: Final = r"[a-z][a-z0-9-]{0,62}"
 KEY_HASH: Final = r"sha256:[0-9a-fA-F]{64}"
 RATE: Final = r"[1-9][0-9]{0,8}/(?:second|minute|hour|day)"
 DAY: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-REDIS: Final = r"rediss?://[^\s/?#]+(?:/[0-9]{1,5})?(?:\?[^\s#]*)?"
+REDIS: Final = (
+    r"rediss?://(?:[^\s/?#]*@)?(?:\[[0-9a-fA-F:.]+\]|[^\s/?#@:\[\]]+)(?::[0-9]{1,5})?"
+    r"(?:/[0-9]{1,5})?(?:\?[^\s#]*)?"
+)
 KEY_SET: Final = r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?"
 SMALLEST_FILE: Final = 4096
 

@@ -40,6 +40,8 @@ ACCEPTED = [
     (grants.key_set_url, "http://[::1]/jwks", "http://[::1]/jwks"),
     (grants.count_store, "memory", "memory"),
     (grants.count_store, "redis://r:6379/0", Secret("redis://r:6379/0")),
+    (grants.count_store, "rediss://u:p%40@r", Secret("rediss://u:p%40@r")),
+    (grants.count_store, "redis://:p@x@[::1]:6379/0", Secret("redis://:p@x@[::1]:6379/0")),
     (grants.count_store, "rediss://u:p@r/0?a=b", Secret("rediss://u:p@r/0?a=b")),
     (grants.size_of_file, "4KiB", 4096),
     (subject, "CN=build01", "CN=build01"),
@@ -96,6 +98,8 @@ REFUSED = [
     (grants.key_set_url, "file:///etc/passwd"),
     (grants.count_store, "none"),
     (grants.count_store, "redis://"),
+    (grants.count_store, "redis://:secret@"),  # redis-py would go to localhost
+    (grants.count_store, "redis://r:port/0"),
     (grants.count_store, "memcached://x"),
     (grants.count_store, "redis://x/€"),
     (grants.size_of_file, "4095"),
