@@ -38,7 +38,7 @@ def audit_line(  # noqa: PLR0913, PLR0917 -- as many as a line has fields
         path: as sent; a query or a fragment is left out, keys are masked.
         decision: `error`: it could not be decided, or the upstream failed.
         rule: what in the configuration decided.
-        credential: the name of what was injected.
+        credential: the name of what was sent with the request; None: nothing was.
         status: of the answer.
         error: the problem's code.
     """

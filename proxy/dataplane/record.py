@@ -91,7 +91,10 @@ class Record:
     def decision(self, now: str) -> bytes:
         """Return what was decided as a line of the audit."""
         route, caller = self.route, self.caller
-        credential = None if self.injector is None else self.injector.credential
+        decided = self._decided()
+        # What a rate refuses had the credential on, and was not sent.
+        injector = self.injector if decided == "allow" else None
+        credential = None if injector is None else injector.credential
         return audit_line(
             now,
             self.request_id,
@@ -100,7 +103,7 @@ class Record:
             None if route is None else route.name,
             self._head.method,
             _path(self._head.target),
-            self._decided(),
+            decided,
             self.rule or None,
             None if credential is None else credential.name,
             self.status,

@@ -47,6 +47,15 @@ async def test_what_was_sent_and_answered_was_allowed(gateway, upstream, told):
     assert [("allow", 200)] == decided(told())
 
 
+async def test_only_what_was_sent_has_used_a_credential(gateway, upstream, told):
+    """A request too many had it on already; whoever reads the file must not think that it went."""
+    async with running(gateway(upstream.origin, limits={"rate": "1/day"})) as proxy:
+        await proxy.ask(get("/api/x", KEY))
+        await proxy.ask(get("/api/x", KEY))
+    assert [("allow", 200), ("deny", 429)] == decided(told())
+    assert ["api/token", None] == [line["credential"] for line in told()]
+
+
 async def test_a_body_that_is_too_large_at_sight_was_not_allowed(gateway, upstream, told):
     """It is found out after all else has been decided; nothing is sent."""
     chunked = request("POST", "/api/x", KEY, "Transfer-Encoding: chunked")
