@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
+from proxy.config.errors import ConfigError
 from proxy.dataplane.front import Front
 from proxy.dataplane.handler import Handler
 from proxy.dataplane.limits import ClientLimits
@@ -20,15 +21,18 @@ from proxy.upstream.sweep import Sweep
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from proxy.config.errors import Problem
     from proxy.config.schema import Config
     from proxy.observe.log import Log
     from proxy.process.certificates import Certificates
     from proxy.process.listeners import Listener
     from proxy.process.provision import Provisioned
 
+
+_Made = TypeVar("_Made")
 
 FEW_CONNECTIONS: Final = 1000
 """So few that it is told, where nobody has asked for a number."""
@@ -77,12 +81,18 @@ class Service:
         """Provision, bind and listen.
 
         Raises:
-            ConfigError: a secret or certificate cannot be had.
+            ConfigError: every secret, certificate or file that cannot be had.
             ListenError: an address cannot be listened on.
         """
         loop = asyncio.get_running_loop()
-        provisioned = provision(config, environ, Sweep(loop), log)
-        accounts, certificates = Accounts(config, log), _certificates(config, log)
+        problems: list[Problem] = []
+        provisioned = _made(lambda: provision(config, environ, Sweep(loop), log), problems)
+        certificates = _made(lambda: _certificates(config, log), problems)
+        accounts = _made(lambda: Accounts(config, log), problems)
+        if provisioned is None or accounts is None or problems:
+            if accounts is not None:
+                await accounts.stop()
+            raise ConfigError(*problems)
         service = cls(config, provisioned, bind_all(config), accounts, certificates, log)
         for listener in service.listeners:
             gate = None if certificates is None else certificates.gate(listener.tls)
@@ -200,6 +210,15 @@ class Service:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+
+def _made(make: Callable[[], _Made], problems: list[Problem]) -> _Made | None:
+    """Return what is made, or None and what is wrong: somebody who starts is told all at once."""
+    try:
+        return make()
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return None
 
 
 def _certificates(config: Config, log: Log) -> Certificates | None:

@@ -195,6 +195,26 @@ def test_check_tells_an_upstream_that_is_not_there(tmp_path, monkeypatch):
     assert "connection_refused" in out
 
 
+def test_whoever_starts_is_told_all_that_is_not_there_at_once(tmp_path, monkeypatch):
+    """The secret, the certificate and the audit's directory; nothing is made, and nothing stays."""
+    monkeypatch.delenv("TOKEN", raising=False)
+    config = Pki(tmp_path, trustme.CA()).config("https://up.example")
+    written(tmp_path, config | {"audit": {"file": "absent/audit.jsonl"}})
+    secret = invoke("run")
+    written(tmp_path, config | {"audit": {"file": "audit.jsonl"}})
+    file = invoke("run")
+
+    assert [2, 2] == [secret[0], file[0]]
+    told = [line.split(": ")[1] for line in secret[2].splitlines()]
+    assert [
+        "routes.api.credential.bearer.env",
+        "listen.tls.cert",
+        "routes.api.listen.tls.cert",
+    ] == (told[:-1])
+    assert "audit.file" == told[-1]
+    assert told[:-1] == [line.split(": ")[1] for line in file[2].splitlines()]
+
+
 def test_a_probe_reads_what_the_listeners_show(tmp_path, monkeypatch):
     """`run` could not start without it; a check alone needs no private key."""
     pki = Pki(tmp_path, trustme.CA())
