@@ -13,6 +13,7 @@ import click
 import pytest
 from multidict import CIMultiDict
 
+from proxy.access.keys import written
 from proxy.cli.main import commands
 from proxy.config import rules, schema
 from proxy.config.client import CertificateConfig, ClientConfig, JwtConfig
@@ -50,6 +51,7 @@ DOCUMENTS = (
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 FILE = re.compile(r"`((?:proxy|tests|docs|deploy|benchmarks)/[\w./-]*)`")
+KEY = re.compile(r"kb_[a-z][a-z0-9-]*_[0-9A-Za-z]{49}")
 COMMAND = re.compile(r"(?:^\$ |`)keybearer ([^`\n]*)", re.MULTILINE)
 NESTED: dict[str, type[Keys]] = {
     "listen: {address, mode, group, reuse_port, tls}": schema.Listen,
@@ -131,6 +133,16 @@ def test_every_configuration_that_is_shown_is_one(text, tmp_path):
     config = loads(text, name="block", base=tmp_path, environ={})
 
     assert config.routes
+
+
+def test_no_configuration_that_is_shown_takes_a_key_that_is_shown():
+    """Somebody copies it, and everybody who reads it too could come in."""
+    texts = [path.read_text() for path in (*DOCUMENTS, *ROOT.glob("config.*.yaml"))]
+    keys = {key for text in texts for key in KEY.findall(text)}
+    hashes = {written(key) for key in keys}
+
+    assert len(keys) > 1
+    assert [] == [each for each in hashes if any(each in text for text in texts)]
 
 
 def test_every_command_that_is_shown_exists():
