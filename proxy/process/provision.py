@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.config.errors import ConfigError
 from proxy.config.settle import binding, named_binding, too_short
@@ -40,8 +39,7 @@ if TYPE_CHECKING:
     from proxy.upstream.sweep import Sweep
 
 
-@dataclass(frozen=True, slots=True)
-class Provisioned:
+class Provisioned(NamedTuple):
     """What a configuration has become.
 
     Attributes:
