@@ -47,6 +47,20 @@ class Callers:
         subject = None if client.certificate is None else client.certificate.subject
         return Entry(caller, client.key, client.expires, subject)
 
+    @staticmethod
+    def new_limits(known: Iterable[tuple[ClientConfig, Entry]]) -> list[tuple[Gauge, int]]:
+        """Return the gauges that go on counting under another limit, each with that limit.
+
+        Args:
+            known: clients, and what they have become. Set the limits when they are in use.
+        """
+        found = []
+        for client, entry in known:
+            gauge, limit = entry.caller.gauge, client.concurrency
+            if gauge is not None and limit is not None and gauge.limit != limit:
+                found.append((gauge, limit))
+        return found
+
     def gone(self, but: Container[str]) -> list[str]:
         """Return the names, less these, that something is remembered of."""
         return [name for name in self._gauges if name not in but]
@@ -76,11 +90,10 @@ class Callers:
         return self._injectors[key]
 
     def _gauge(self, name: str, limit: int | None) -> Gauge | None:
-        """Return the client's gauge, which goes on counting over a reload."""
+        """Return the client's gauge, which goes on counting over a reload; see `new_limits`."""
         if limit is None:
             return None
         gauge = self._gauges.get(name)
         if gauge is None:
             gauge = self._gauges[name] = Gauge(limit, f"clients.{name}.concurrency")
-        gauge.limit = limit
         return gauge

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from proxy.access.tokens import IssuerSpec, Tokens
     from proxy.config.client import ClientConfig
     from proxy.config.schema import Config
+    from proxy.dataplane.gauge import Gauge
     from proxy.observe.log import Log
     from proxy.process.callers import Callers
     from proxy.upstream.sweep import Sweep
@@ -49,12 +50,14 @@ class _Made:
         known: each as it was read, and what it became, by name.
         book: what they are looked up in.
         issuers: of tokens.
+        limits: of requests at once, that change.
         gone: names that are not among them any more.
     """
 
     known: dict[str, tuple[ClientConfig, Entry]]
     book: Book
     issuers: list[IssuerSpec]
+    limits: list[tuple[Gauge, int]]
     gone: list[str]
 
 
@@ -122,7 +125,8 @@ class Gateway:
             self._look_up()
             known[name] = client, self._entry(name, client)
         book = Book(entry for _, entry in known.values())
-        return _Made(known, book, issuers_of(clients), self._callers.gone(but=known))
+        limits = self._callers.new_limits(known.values())
+        return _Made(known, book, issuers_of(clients), limits, self._callers.gone(but=known))
 
     def _entry(self, name: str, client: ClientConfig) -> Entry:
         """Return what a client becomes; if it has not changed, what it was."""
@@ -132,10 +136,12 @@ class Gateway:
         return self._callers.entry(name, client)
 
     def _take(self, made: _Made) -> None:
-        """Let these be the clients; it takes no longer the more there are."""
+        """Let these be the clients; it takes no longer the more there are that stay the same."""
         self._tokens = tokens_of(made.issuers, self._tokens, self._sweep, self._log)
         self.registry.replace(made.book, self._tokens)
         self._known = made.known
+        for gauge, limit in made.limits:
+            gauge.limit = limit
         self._callers.forget(made.gone)
 
     async def _reload(self) -> bool:

@@ -362,6 +362,29 @@ async def test_a_missing_extra_is_told_and_the_old_clients_stay(start, config, p
     assert (200, 401) == (meanwhile, await status(proxy, ALICE))
 
 
+async def test_limits_stay_with_the_clients_that_stay(start, serve, config, place, monkeypatch):
+    """Of a file that is refused nothing counts, the number of requests at once neither."""
+    monkeypatch.setitem(sys.modules, "proxy.access.tokens", None)
+    slow = await serve(None)
+    config["routes"]["api"]["upstream"] = slow.origin
+    config["credentials"] = {}
+    place.write(text_of(both(concurrency=1)))
+    proxy = await start(config)
+    async with await proxy.client() as first:
+        first.send(get("/api/x", bearer(ALICE)))
+        await slow.asked()
+        place.rename(text_of(both(concurrency=2) | {"carol": {"routes": "*"} | JWT}))
+        await told(proxy, "clients_refused")
+        async with await proxy.client() as second:
+            second.send(get("/api/x", bearer(ALICE)))
+            one_too_many = await second.answer()
+        for visit in slow.visits:
+            visit.send(OK)
+        answer = await first.answer()
+
+    assert (503, 200) == (one_too_many.status, answer.status)
+
+
 @pytest.mark.parametrize(
     ("error", "heals"),
     [

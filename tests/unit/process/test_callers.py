@@ -22,8 +22,12 @@ def callers():
 
 
 def gauge(callers, concurrency):
-    """Return alice's gauge."""
-    return callers.entry("alice", config(concurrency)).caller.gauge
+    """Return alice's gauge, in use."""
+    client = config(concurrency)
+    entry = callers.entry("alice", client)
+    for each, limit in callers.new_limits([(client, entry)]):
+        each.limit = limit
+    return entry.caller.gauge
 
 
 def test_a_gauge_goes_on_counting(callers):
@@ -51,3 +55,14 @@ def test_who_is_gone_is_forgotten_when_nothing_is_under_way(callers):
 
     assert same is first
     assert gauge(callers, "1") is not first
+
+
+def test_a_limit_changes_no_sooner_than_it_is_in_use(callers):
+    """What is made may come to nothing; then requests go on under the old limit."""
+    first = gauge(callers, "1")
+    client = config("2")
+    entry = callers.entry("alice", client)
+
+    assert (first, 1) == (entry.caller.gauge, first.limit)
+    assert [(first, 2)] == callers.new_limits([(client, entry)])
+    assert callers.new_limits([(config("1"), entry)]) == []
