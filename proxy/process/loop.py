@@ -47,8 +47,12 @@ def much_that_stays() -> Iterator[None]:
     """Leave what is made meanwhile out of later collections too, where `calm_gc` was called.
 
     Looking through what 10,000 clients become takes 40 ms and more, in which no request goes on.
+    Several may overlap, one in each service of a process: the first puts the pace back.
     """
     pace = gc.get_threshold()
+    if _is_slow(pace):
+        yield
+        return
     gc.set_threshold(_FEW, _NEVER, _NEVER)
     try:
         yield
@@ -56,18 +60,28 @@ def much_that_stays() -> Iterator[None]:
         if pace == GC_PACE:  # to count what is frozen takes 20 ms
             gc.collect(0)  # the older ones have been looked at when they were young
             gc.freeze()
-        gc.set_threshold(*pace)
+        if _is_slow(gc.get_threshold()):  # else somebody has set another one
+            gc.set_threshold(*pace)
+
+
+def _is_slow(pace: tuple[int, int, int]) -> bool:
+    return pace[:2] == (_FEW, _NEVER)
 
 
 @contextlib.contextmanager
 def short_turns() -> Iterator[None]:
-    """Let threads that compute meanwhile give the interpreter away sooner."""
+    """Let threads that compute meanwhile give the interpreter away sooner.
+
+    Several may overlap: the first puts the old length back.
+    """
     before = sys.getswitchinterval()
     sys.setswitchinterval(_TURN_S)
+    short = sys.getswitchinterval()  # as it is kept, in whole microseconds
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        if before != short and sys.getswitchinterval() == short:
+            sys.setswitchinterval(before)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

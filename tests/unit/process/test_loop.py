@@ -62,6 +62,46 @@ def test_without_calm_nothing_is_left_out():
     assert (0, pace) == (gc.get_freeze_count(), gc.get_threshold())
 
 
+def test_the_pace_is_back_after_two_that_overlap(frozen):
+    """Two services of one process may read at once; the first ends first."""
+    pace = gc.get_threshold()
+    first, second = much_that_stays(), much_that_stays()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+
+    assert pace == gc.get_threshold()
+
+
+def test_a_pace_that_is_set_meanwhile_stays(frozen):
+    """A start that ends while something is read, say."""
+    gc.set_threshold(5_000, 7, 9)
+    with much_that_stays():
+        calm_gc()
+
+    assert GC_PACE == gc.get_threshold()
+
+
+def test_turns_are_as_before_after_two_that_overlap():
+    """And a length that is set meanwhile stays."""
+    before = sys.getswitchinterval()
+    first, second = short_turns(), short_turns()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    behind = sys.getswitchinterval()
+    try:
+        with short_turns():
+            sys.setswitchinterval(0.125)
+        meanwhile = sys.getswitchinterval()
+    finally:
+        sys.setswitchinterval(before)
+
+    assert (before, 0.125) == (behind, meanwhile)
+
+
 def test_threads_take_short_turns_meanwhile():
     """And the old ones behind it, also after a fault."""
     before = sys.getswitchinterval()
