@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -136,9 +137,11 @@ async def _serve(config: Config, log: Log) -> None:
 def _settle(log: Log) -> None:
     """Do what nobody had to wait for until `ready`, and no request shall wait for later."""
     assert log.events is not None  # noqa: S101 # imported now, not when something happens
-    from proxy.process.allocator import keep_buffers  # noqa: PLC0415 -- as above: ctypes
+    # Without ctypes, or where nobody may make code, large bodies only cost more.
+    with contextlib.suppress(ImportError, OSError, MemoryError):
+        from proxy.process.allocator import keep_buffers  # noqa: PLC0415 -- as above: ctypes
 
-    keep_buffers()
+        keep_buffers()
 
 
 def _on_signals(stop: asyncio.Event, now: asyncio.Event) -> None:

@@ -68,6 +68,25 @@ async def test_run_tells_that_nobody_is_let_in(upstream, tmp_path):
     assert "there are no clients yet, so every request is refused" in told[0]
 
 
+@pytest.mark.parametrize(
+    "program",
+    ["raise ImportError", "raise MemoryError", "def CDLL(_): raise OSError"],
+    ids=["left out", "nobody may make code", "static"],
+)
+async def test_it_serves_where_memory_cannot_be_told_what_to_keep(upstream, tmp_path, program):
+    """It is said to be ready by then."""
+    written(tmp_path, one_route(upstream.origin))
+    (tmp_path / "ctypes.py").write_text(program)
+    path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
+    async with ready(cwd=tmp_path, TOKEN="FAKE", PYTHONPATH=path) as command:
+        async with await command.client() as client:
+            answer = await client.ask(get())
+        command.process.terminate()
+        status, err = await command.end()
+
+    assert (200, 0) == (answer.status, status), err
+
+
 async def test_a_second_signal_ends_it_now(serve, tmp_path):
     """Whatever is under way."""
     upstream = await serve(None)
