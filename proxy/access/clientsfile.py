@@ -95,6 +95,8 @@ def _edit(path: Path, patience: Patience, decide: Callable[[Document], Change]) 
     # A link stays one: what it leads to is replaced, by whatever name editors know it.
     target = Path(os.path.realpath(path))
     with locked(target.parent, patience):
+        if os.path.realpath(path) != str(target):  # it was waited for
+            raise ClientsFileError(str(path), None, "was changed meanwhile; try again")
         data, before = _contents(target, path)
         text = _text(data or b"", path)
         mark = _BOM if text.startswith(_BOM) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from proxy.access import clientsfile
 from proxy.access.clientsedit import MisfitError
+from proxy.access.editlock import Patience
 from proxy.access.yamltext import ClientsFileError
 
 
@@ -88,6 +90,27 @@ def test_editors_lose_nothing_of_each_other(path):
     assert set(found) == {"alice", "shared"} | {f"{w}-{n}" for w in "abcd" for n in (1, 3, 5, 7)}
     assert path.read_text().startswith(TEXT)
     assert [path] == list(path.parent.iterdir())
+
+
+def test_a_link_that_leads_elsewhere_meanwhile_is_refused(path):
+    """Else a revoked key is said to be gone, and stays in the file that counts."""
+    link = path.with_name("link")
+    link.symlink_to("old/clients.yaml")
+    for name in ("old", "new"):
+        path.with_name(name).mkdir()
+        (path.with_name(name) / path.name).write_text(TEXT)
+
+    def swap(_):
+        link.unlink()
+        link.symlink_to("new/clients.yaml")
+        os.close(descriptor)
+
+    descriptor = os.open(path.with_name("old"), os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(ClientsFileError, match="was changed meanwhile; try again"):
+        clientsfile.revoke(link, "alice", None, patience=Patience(sleep=swap))
+
+    assert [TEXT] * 2 == [(path.with_name(each) / path.name).read_text() for each in ("old", "new")]
 
 
 @pytest.mark.parametrize("step", ["fdopen", "fchmod", "fsync", "rename"])
