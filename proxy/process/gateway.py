@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -175,7 +176,8 @@ class Gateway:
         self._take(made)
         if tokens is not None:
             await tokens.close(successor=self._tokens)
-        await asyncio.to_thread(_let_go, before)
+        with contextlib.suppress(RuntimeError):  # no thread is to be had: then all in one go
+            await asyncio.to_thread(_let_go, before)
 
     def _refuse(self, problems: list[str], *, again: bool = False) -> bool:
         """Tell why the old clients stay, once for all tries; return whether this was the last."""

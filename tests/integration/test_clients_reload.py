@@ -419,6 +419,24 @@ async def test_whatever_fails_is_told_once(start, config, place, monkeypatch, er
     assert 1 == proxy.log.text.count(b"clients_refused")
 
 
+async def test_without_a_thread_at_the_end_the_new_clients_are_told(
+    start, config, place, monkeypatch
+):
+    """They are in use by then; only to free the old ones takes longer."""
+
+    def fail(known):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(gateway_module, "_let_go", fail)
+    proxy = await start(config)
+    place.rename(text_of({"bob": client(BOB)}))
+    await proxy.log.bell.until(lambda: b"clients_re" in proxy.log.text, "for a reload")
+
+    assert [1] == [line["clients"] for line in proxy.log.lines if "clients" in line]
+    assert 401 == await status(proxy, ALICE)
+    assert b"clients_refused" not in proxy.log.text
+
+
 async def test_a_change_during_a_reload_is_not_lost(start, config, place, monkeypatch):
     """It comes after the file was read, and before its clients are in use."""
     proxy = await start(config)
