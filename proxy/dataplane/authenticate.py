@@ -143,7 +143,7 @@ def check_misplaced(clients: Clients, fields: bytes, path: str, query: str | Non
     text = fields.decode("latin-1")
     if "_" in text or "%" in text:
         _check_text(clients, text)
-    if "asic " in text:  # nobody writes it in capitals
+    if "basic " in text.lower():
         for basic in _BASIC.finditer(text):
             _check_text(clients, _decoded(basic[1]))
     if "_" in path or "%" in path:

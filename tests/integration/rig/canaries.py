@@ -61,6 +61,10 @@ FIELDS: dict[str, Callable[[str], tuple[str, str]]] = {
     "within a field": lambda key: ("X-Other", f"a={key}; b"),
     "own field of the route next door": lambda key: ("X-Foreign", f"own {key}!"),
     "as a password elsewhere": lambda key: ("X-Authorization", basic(f"me:{key}")),
+    "as a password elsewhere, in capitals": lambda key: (
+        "X-Authorization",
+        f"BASIC {basic(f'me:{key}')[6:]}",
+    ),
     "as a user elsewhere": lambda key: ("X-Other", f"basic {basic(f'{key}:x')[6:]}"),
     "User-Agent": lambda key: ("User-Agent", f"tool/1 ({key})"),
     "Referer": lambda key: ("Referer", f"http://localhost/?key={key}"),

@@ -233,6 +233,7 @@ def passes(fields: str, target: str) -> None:
         (f"X-Custom: kb_report_12345678{PIECE}\r\n", "/"),
         (f"X-Custom: kb_x_{PIECE}\r\n", "/"),
         (f"X-Custom: {basic(f'me:{WHOLE}')}\r\n", "/"),
+        (f"X-Custom: {basic(f'me:{WHOLE}').replace('Basic', 'BaSIC')}\r\n", "/"),
         (f"X-Custom: a; basic  {basic(f'{PIECE}:x')[6:].rstrip('=')}\r\n", "/"),
         (f"X-Custom: {basic(f'{PIECE}:xy')[:31]}\r\n", "/"),
         ("", f"/{WHOLE}/x"),
