@@ -38,7 +38,7 @@ _PIECE: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 """A key or the beginning of one: the name, and whether as much follows as no other name has."""
-_BASIC: Final = re.compile(r"basic +([0-9a-z+/]+)", re.IGNORECASE | re.ASCII)
+_BASIC: Final = re.compile(r"basic[ \t]+(?=([0-9a-z+/]+))", re.IGNORECASE | re.ASCII)
 
 
 def authenticate(clients: Clients, values: Sequence[str], peer: Peer) -> Caller:
@@ -143,7 +143,7 @@ def check_misplaced(clients: Clients, fields: bytes, path: str, query: str | Non
     text = fields.decode("latin-1")
     if "_" in text or "%" in text:
         _check_text(clients, text)
-    if "basic " in text.lower():
+    if "basic" in text.lower():
         for basic in _BASIC.finditer(text):
             _check_text(clients, _decoded(basic[1]))
     if "_" in path or "%" in path:

@@ -234,6 +234,8 @@ def passes(fields: str, target: str) -> None:
         (f"X-Custom: kb_x_{PIECE}\r\n", "/"),
         (f"X-Custom: {basic(f'me:{WHOLE}')}\r\n", "/"),
         (f"X-Custom: {basic(f'me:{WHOLE}').replace('Basic', 'BaSIC')}\r\n", "/"),
+        (f"X-Custom: Basic\t{basic(f'me:{WHOLE}')[6:]}\r\n", "/"),
+        (f"X-Custom: Basic {basic(f'me:{WHOLE}')}\r\n", "/"),
         (f"X-Custom: a; basic  {basic(f'{PIECE}:x')[6:].rstrip('=')}\r\n", "/"),
         (f"X-Custom: {basic(f'{PIECE}:xy')[:31]}\r\n", "/"),
         ("", f"/{WHOLE}/x"),
