@@ -15,7 +15,7 @@ from proxy.dataplane.limits import ClientLimits
 from proxy.observe.log import request_ids
 from proxy.process.accounts import Accounts
 from proxy.process.descriptors import room_for
-from proxy.process.listeners import BACKLOG, bind_all
+from proxy.process.listeners import BACKLOG, ListenError, bind_all
 from proxy.process.provision import provision
 from proxy.upstream.sweep import Sweep
 
@@ -93,7 +93,12 @@ class Service:
             if accounts is not None:
                 await accounts.stop()
             raise ConfigError(*problems)
-        service = cls(config, provisioned, bind_all(config), accounts, certificates, log)
+        try:
+            listeners = bind_all(config)
+        except ListenError:
+            await accounts.stop()
+            raise
+        service = cls(config, provisioned, listeners, accounts, certificates, log)
         for listener in service.listeners:
             gate = None if certificates is None else certificates.gate(listener.tls)
             make = service._front.protocols(listener.entrance, gate)

@@ -6,6 +6,7 @@ import errno
 import random
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,11 @@ from proxy.process import listeners
 from proxy.process.listeners import ListenError
 from tests.integration.rig.proxy import get, one_route, request, running
 from tests.integration.rig.raw import Client
+
+
+def descriptors():
+    """Return how many are open."""
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 def three_routes(upstream):
@@ -270,6 +276,21 @@ async def test_a_port_in_use_is_told_and_all_others_are_closed_again(upstream, a
                 pass
 
     assert not path.exists()
+
+
+async def test_a_port_in_use_leaves_no_other_file_open(upstream, tmp_path):
+    """A program that starts the service itself may try again for days."""
+    audit = {"file": str(tmp_path / "audit.log")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        config = one_route(upstream.origin) | {"listen": listen, "audit": audit}
+        before = descriptors()
+        for _ in range(3):
+            with pytest.raises(ListenError):
+                async with running(config):
+                    pass
+
+    assert before - 1 == descriptors()
 
 
 async def test_a_port_in_use_by_the_other_family_alone_is_told(upstream):
