@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from proxy.access import clientsedit, clientstext
+from proxy.access.editlock import Patience, locked
 from proxy.access.yamltext import ClientsFileError, read
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from proxy.access.clientsedit import Change
     from proxy.access.clientstext import Listed
@@ -25,9 +25,17 @@ MAX_SIZE: Final = 32 * 1024 * 1024  # 10,000 clients with rules of their own are
 NEW_MODE: Final = 0o600
 
 _BOM: Final = "\ufeff"
+_PATIENCE: Final = Patience()
 
 
-def add(path: Path, name: str, written_key: str, routes: Sequence[str] | None) -> Listed:
+def add(
+    path: Path,
+    name: str,
+    written_key: str,
+    routes: Sequence[str] | None,
+    *,
+    patience: Patience = _PATIENCE,
+) -> Listed:
     """Give a client one more key, and return how it then stands; it is made if it is new.
 
     Args:
@@ -36,29 +44,39 @@ def add(path: Path, name: str, written_key: str, routes: Sequence[str] | None) -
         written_key: `sha256:…`.
         routes: what a new client may use, `("*",)` for all; None, or what the file says, for a
             client that is there.
+        patience: how to wait for another editor.
 
     Raises:
         MisfitError: it does not fit what the file says.
         ClientsFileError: the file cannot be read, or not be edited safely.
+        BusyError: another editor does not end.
         OSError: it cannot be written.
     """
-    return _edit(path, lambda document: clientsedit.add(document, name, written_key, routes))
+    return _edit(
+        path, patience, lambda document: clientsedit.add(document, name, written_key, routes)
+    )
 
 
-def revoke(path: Path, name: str, key_hash_prefix: str | None) -> Listed:
+def revoke(
+    path: Path, name: str, key_hash_prefix: str | None, *, patience: Patience = _PATIENCE
+) -> Listed:
     """Take a client or one of its keys away, and return what was taken.
 
     Args:
         path: the clients file.
         name: the client's.
         key_hash_prefix: how the hash of the key begins; None for the whole client.
+        patience: how to wait for another editor.
 
     Raises:
         MisfitError: there is no such client or key, or it is the client's only way in.
         ClientsFileError: the file cannot be read, or not be edited safely.
+        BusyError: another editor does not end.
         OSError: it cannot be written.
     """
-    return _edit(path, lambda document: clientsedit.revoke(document, name, key_hash_prefix))
+    return _edit(
+        path, patience, lambda document: clientsedit.revoke(document, name, key_hash_prefix)
+    )
 
 
 def listing(path: Path) -> tuple[Listed, ...]:
@@ -73,10 +91,10 @@ def listing(path: Path) -> tuple[Listed, ...]:
     return clientstext.listing(read(_text(data, path).removeprefix(_BOM), str(path)))
 
 
-def _edit(path: Path, decide: Callable[[Document], Change]) -> Listed:
+def _edit(path: Path, patience: Patience, decide: Callable[[Document], Change]) -> Listed:
     # A link stays one: what it leads to is replaced, by whatever name editors know it.
     target = Path(os.path.realpath(path))
-    with _locked(target.parent):
+    with locked(target.parent, patience):
         data, before = _contents(target, path)
         text = _text(data or b"", path)
         mark = _BOM if text.startswith(_BOM) else ""
@@ -87,17 +105,6 @@ def _edit(path: Path, decide: Callable[[Document], Change]) -> Listed:
             raise ClientsFileError(str(path), None, "would be over 32 MiB")
         _replace(target, after, before)
     return change.about
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Keep other editors out, by the directory: after an edit the file itself is another one."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _contents(target: Path, path: Path) -> tuple[bytes | None, os.stat_result | None]:

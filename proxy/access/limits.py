@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
+from proxy.access.comeback import Policy, comeback_fields
 from proxy.access.counts import CountsAway
 from proxy.dataplane.errors import CountUnavailable, RateLimited
 
@@ -66,8 +67,8 @@ class Rates:
         """Count a request for all its rates, or for none.
 
         Raises:
-            RateLimited: it is one too many, with the fields of draft-ietf-httpapi-ratelimit-headers
-                and RFC 9110 10.2.3: a client that waits so long gets through.
+            RateLimited: it is one too many; a client that waits as long as its fields say gets
+                through.
             CountUnavailable: the Redis is away, and `on_storage_error` is `deny`.
         """
         if full := self._known_full(rates):
@@ -150,19 +151,17 @@ def _too_many(rates: Sequence[Rate], full: Sequence[tuple[Rate, float]]) -> Rate
         rates: all that it counts for.
         full: those that refuse it, with the seconds until their oldest request is old enough.
     """
-    # A place is free only after that, so a whole number is not rounded up but counted on.
-    waits = [(rate, math.floor(wait) + 1) for rate, wait in full]
-    sentence, rule = _SCOPES[waits[0][0].scope]
-    policy = ", ".join(f'"{rate.scope}";q={rate.amount};w={rate.seconds}' for rate in rates)
-    limit = ", ".join(f'"{rate.scope}";r=0;t={seconds}' for rate, seconds in waits)
-    retry = max(seconds for _, seconds in waits)
+    first = full[0][0]
+    sentence, rule = _SCOPES[first.scope]
     return RateLimited(
         f"{sentence}; wait as many seconds as Retry-After says.",
-        cause=", ".join(f"{rate.scope} {rate.name}" for rate, _ in waits),
-        fields=(
-            (b"Retry-After", b"%d" % retry),
-            (b"RateLimit-Policy", policy.encode()),
-            (b"RateLimit", limit.encode()),
+        cause=", ".join(f"{rate.scope} {rate.name}" for rate, _ in full),
+        fields=comeback_fields(
+            [_policy(rate) for rate in rates], [(_policy(rate), wait) for rate, wait in full]
         ),
-        rule=rule.format(waits[0][0].name),
+        rule=rule.format(first.name),
     )
+
+
+def _policy(rate: Rate) -> Policy:
+    return Policy(rate.scope, rate.amount, rate.seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 from limits.aio.storage import RedisStorage
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from proxy.dataplane.model import Rate
     from proxy.observe.log import Log
+
+    _Ask = Callable[[Rate], Awaitable[float | None]]
 
 TIMEOUT_S: Final = 0.25
 """How long a Redis may take to answer: a thousand times what it takes on the same network."""
@@ -71,7 +74,8 @@ class SharedCounts:
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
         self._breaker = Breaker(PAUSE_S)
         self._consequence = _CONSEQUENCE[on_storage_error]
-        self._log = log
+        # structlog is read now: at the first outage all requests would stand still for it.
+        self._events = log.events
         self._clock = clock
 
     async def take(self, rate: Rate) -> float | None:
@@ -80,6 +84,19 @@ class SharedCounts:
         Raises:
             CountsAway: the Redis does not answer as it should.
         """
+        return await self._asked(self._count, rate)
+
+    async def give_back(self, rate: Rate) -> None:
+        """Take the newest request back, unless the Redis is away."""
+        with suppress(CountsAway):
+            await self._asked(self._uncount, rate)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+        await self._pool.disconnect()
+
+    async def _asked(self, ask: _Ask, rate: Rate) -> float | None:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._places.acquire()
@@ -87,37 +104,23 @@ class SharedCounts:
             # It answers, but more slowly than requests come: they would wait longer and longer.
             raise CountsAway from None
         try:
-            return await self._take(rate)
+            return await self._judged(ask, rate)
         finally:
             self._places.release()
 
-    async def _take(self, rate: Rate) -> float | None:
-        if not self._breaker.asks(self._clock()):
+    async def _judged(self, ask: _Ask, rate: Rate) -> float | None:
+        turn = self._breaker.asks(self._clock())
+        if turn is None:
             raise CountsAway
         try:
-            wait = await self._in_time(rate)
+            wait = await self._in_time(ask, rate)
         except Exception as error:  # noqa: BLE001 -- whatever it is, there is no count
-            self._failed(error)
+            self._failed(turn, error)
             raise CountsAway from None
-        self._worked()
+        self._worked(turn)
         return wait
 
-    async def give_back(self, rate: Rate) -> None:
-        """Take the newest request back: `limits` keeps their times in a list, the newest first."""
-        async with self._places:
-            try:
-                async with asyncio.timeout(TIMEOUT_S):
-                    taken = self._client.lpop(f"{PREFIX}:{_key(rate)}")
-                    await cast("Awaitable[object]", taken)
-            except Exception as error:  # noqa: BLE001 -- as above
-                self._failed(error)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
-        await self._pool.disconnect()
-
-    async def _in_time(self, rate: Rate) -> float | None:
+    async def _in_time(self, ask: _Ask, rate: Rate) -> float | None:
         loop = asyncio.get_running_loop()
         timer: asyncio.TimerHandle
         async with asyncio.timeout(None) as limit:
@@ -131,7 +134,7 @@ class SharedCounts:
 
             timer = loop.call_later(TICK_S, tick, TICKS - 1)
             try:
-                return await self._count(rate)
+                return await ask(rate)
             finally:
                 timer.cancel()
 
@@ -145,14 +148,19 @@ class SharedCounts:
             return 0.0  # a place has become free in between
         return min(max(0.0, oldest + rate.seconds - time.time()), rate.seconds)
 
-    def _failed(self, error: Exception) -> None:
-        if self._breaker.failed(self._clock()):
-            self._log.events.error("rate_store_away", detail=self._consequence, cause=_cause(error))
+    async def _uncount(self, rate: Rate) -> None:
+        # `limits` keeps the times of requests in a list, the newest first.
+        taken = self._client.lpop(f"{PREFIX}:{_key(rate)}")
+        await cast("Awaitable[object]", taken)
 
-    def _worked(self) -> None:
-        away_s = self._breaker.worked(self._clock())
+    def _failed(self, turn: int, error: Exception) -> None:
+        if self._breaker.failed(turn, self._clock()):
+            self._events.error("rate_store_away", detail=self._consequence, cause=_cause(error))
+
+    def _worked(self, turn: int) -> None:
+        away_s = self._breaker.worked(turn, self._clock())
         if away_s is not None:
-            self._log.events.warning("rate_store_back", away_s=round(away_s, 1))
+            self._events.warning("rate_store_back", away_s=round(away_s, 1))
 
 
 def _pool(url: str) -> ConnectionPool:

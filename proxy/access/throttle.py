@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
+from proxy.access.comeback import Policy, comeback_fields
 from proxy.dataplane.authenticate import CHALLENGE
 from proxy.dataplane.errors import ClientKeyInvalid, RateLimited
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 AMOUNT: Final = 10
 WINDOW_S: Final = 60
+_POLICY: Final = Policy("wrong-keys", AMOUNT, WINDOW_S)
 _PEERS: Final = 10_000
 """Peers that are remembered; those that have been quiet for longest are forgotten first."""
 _NETWORK_BITS: Final = 64
@@ -57,15 +59,10 @@ class Throttle:
 
 
 def _too_many(wait_s: float) -> RateLimited:
-    wait = b"%d" % (int(wait_s) + 1)
     return RateLimited(
         "Too many wrong client keys from this address; a right one is still taken.",
         cause="wrong client keys",
-        fields=(
-            (b"Retry-After", wait),
-            (b"RateLimit-Policy", b'"wrong-keys";q=%d;w=%d' % (AMOUNT, WINDOW_S)),
-            (b"RateLimit", b'"wrong-keys";r=0;t=' + wait),
-        ),
+        fields=comeback_fields([_POLICY], [(_POLICY, wait_s)]),
     )
 
 

@@ -14,6 +14,7 @@ import click
 from proxy.access import clientsfile
 from proxy.access.clientsedit import MisfitError, entry
 from proxy.access.clientstext import ROUTE
+from proxy.access.editlock import GIVE_UP_S, BusyError, Patience
 from proxy.access.keys import is_name, new_key, written
 from proxy.access.yamltext import ClientsFileError
 from proxy.cli.configuration import VARIABLE, chosen_file, config_option, load_file
@@ -194,8 +195,18 @@ def _check_taken_up(config: Config | None, clients_file: Path | None) -> None:
 
 
 def _edited(edit: Callable[..., Listed], path: Path, *what: object) -> Listed:
+    def tell() -> None:
+        click.echo(
+            f"{path}: somebody else is editing it; waiting up to {GIVE_UP_S:.0f} s", err=True
+        )
+
     try:
-        return edit(path, *what)
+        return edit(path, *what, patience=Patience(tell))
+    except BusyError as error:
+        raise Failure(
+            f"{path}: somebody else has been editing it for {GIVE_UP_S:.0f} s; nothing is changed, "
+            "try again"
+        ) from error
     except ClientsFileError as error:
         raise WrongConfiguration(str(error)) from error
     except MisfitError as error:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import fcntl
 import gc
 import json
+import os
+import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import cast
 
 import pytest
 import yaml
 
 from proxy.access.keys import name_of
 from tests.integration.rig.command import finished, invoke
+from tests.integration.rig.patience import PATIENCE_S
 
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +86,55 @@ def test_a_client_is_revoked(clients):
     assert (status, out) == (0, "")
     assert "alice with all its keys is revoked" in err
     assert clients.read_text() == "# ours\n{}\n"
+
+
+@contextlib.contextmanager
+def held(directory):
+    """Hold the lock of another editor."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("command", [("new", "bob", "--routes", "r"), ("revoke", "alice")])
+def test_another_editor_is_not_waited_for_for_ever(clients, monkeypatch, command):
+    """Nothing is changed, and no key is shown that would not work."""
+    monkeypatch.setattr("proxy.access.editlock.TOLD_S", 0.0)
+    monkeypatch.setattr("proxy.access.editlock.GIVE_UP_S", 0.1)
+    before = clients.read_text()
+
+    with held(clients.parent):
+        status, out, err = invoke("keys", *command, "--file", str(clients))
+
+    assert (1, "") == (status, out)
+    assert [
+        f"{clients}: somebody else is editing it; waiting up to 30 s",
+        f"{clients}: somebody else has been editing it for 30 s; nothing is changed, try again",
+    ] == err.splitlines()
+    assert before == clients.read_text()
+    assert [clients] == list(clients.parent.iterdir())
+
+
+async def test_who_waits_for_another_editor_is_told(clients):
+    """And goes on once that one has ended."""
+    with held(clients.parent):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "proxy", "keys", "new", "alice", "--file", str(clients)),
+            cwd=clients.parent,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        stderr = cast("asyncio.StreamReader", process.stderr)
+        told = await asyncio.wait_for(stderr.readline(), PATIENCE_S)
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+
+    assert b"somebody else is editing it" in told
+    assert 0 == process.returncode
+    assert hashed(out.decode().strip()) in clients.read_text()
 
 
 def test_the_list(clients):

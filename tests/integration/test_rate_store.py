@@ -11,7 +11,7 @@ import pytest
 
 from proxy.access.limits import Rates
 from proxy.access.shared import MAX_CONNECTIONS, TIMEOUT_S
-from proxy.dataplane.errors import CountUnavailable
+from proxy.dataplane.errors import CountUnavailable, RateLimited
 from proxy.dataplane.model import Rate
 from tests.integration.rig.written import Written
 
@@ -175,6 +175,31 @@ async def test_a_crowd_before_a_slow_one_is_not_kept_for_ever(
 
     assert {CountUnavailable, type(None)} == {type(end) for end in ends}
     assert [] == written.lines
+
+
+async def test_what_cannot_be_taken_back_is_not_waited_for(pretender, make):
+    """The Redis falls silent between a client's count and its return: nobody queues for it."""
+    pretender.answer = lambda words: b":%d\r\n" % any(b"alice" in w for w in words)
+    rates = make(password="")
+    route = Rate("route", "microreact", 3, 60)
+    for _ in "ab":
+        with pytest.raises(RateLimited):
+            await rates.admit([RATE, route])
+    serving, silent = pretender.answer, 0
+
+    def answer(words):
+        nonlocal silent
+        if words[0] != b"LPOP":
+            return serving(words)
+        silent += 1
+        return b""
+
+    pretender.answer = answer
+    asked = (rates.admit([RATE, route]) for _ in range(500))
+    ends = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert {RateLimited, CountUnavailable} >= {type(end) for end in ends}
+    assert 0 < silent <= 3 * MAX_CONNECTIONS  # all at once, then one in a while; not one by one
 
 
 @pytest.mark.parametrize(

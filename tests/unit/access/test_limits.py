@@ -276,3 +276,14 @@ def test_nothing_is_loaded_for_counts_in_memory():
     )
 
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
+
+
+def test_what_tells_of_an_outage_is_loaded_before_it():
+    """Every request would stand still while the first one that fails reads structlog."""
+    program = (
+        "import io, sys; from proxy.access.limits import Rates; from proxy.observe.log import Log\n"
+        "Rates('redis://127.0.0.1:1', 'deny', Log(stream=io.BytesIO()))\n"
+        "assert 'structlog' in sys.modules"
+    )
+
+    assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
