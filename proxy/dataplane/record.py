@@ -52,6 +52,8 @@ class Record:
     caller: Caller | None = None
     rule = ""
     """What in the configuration decided."""
+    denied = False
+    """It has said no, whatever the status."""
     injector: Injector | None = None
     """What has put the credential on."""
     status = 0
@@ -115,7 +117,7 @@ class Record:
         if self.error is None or (self.outbound is not None and self.outbound.written):
             return "allow"
         # Nobody has denied anything to a client that left.
-        return "deny" if self.status < CLIENT_CLOSED_REQUEST else "error"
+        return "deny" if self.denied or self.status < CLIENT_CLOSED_REQUEST else "error"
 
     def json(self, now: str) -> bytes:
         """Return the line as JSON; spelled out, for it is a tenth of what a request costs."""
