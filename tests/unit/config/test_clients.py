@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
+from proxy.access import clientsfile, keys
+from proxy.access.yamltext import ClientsFileError
 from proxy.config import source
 from proxy.config.client_checks import warnings
 from proxy.config.clients import ClientConfig, RateConfig, load_clients
@@ -248,6 +251,19 @@ def test_a_path_that_is_no_file_is_one_line(read, tmp_path, kind, expected):
         load_clients(path, read(MAIN), {})
 
     assert f"{path}: {expected}" == str(caught.value)
+
+
+@pytest.mark.parametrize(("room", "fits"), [(0, True), (-1, False)])
+def test_what_a_service_reads_the_editor_edits(read, tmp_path, monkeypatch, room, fits):
+    """To the byte: nobody finds out by a revocation that does not work."""
+    path = tmp_path / "clients.yaml"
+    path.write_text(EVERY_KEY, encoding="utf-8")
+    monkeypatch.setattr(keys, "MAX_FILE_SIZE", len(EVERY_KEY) + room)
+    config = read(MAIN)
+
+    for reads in (lambda: load_clients(path, config), lambda: clientsfile.listing(path)):
+        with contextlib.nullcontext() if fits else pytest.raises((ConfigError, ClientsFileError)):
+            assert 1 == len(reads())
 
 
 def test_every_problem_is_told(lines_of):
