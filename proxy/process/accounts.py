@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.config.errors import ConfigError
+from proxy.config.together import attempt
 
 
 if TYPE_CHECKING:
     from proxy.access.audit import AuditFile
     from proxy.access.limits import Rates
+    from proxy.config.errors import Problem
     from proxy.config.schema import Config
     from proxy.observe.log import Log
 
@@ -26,12 +28,19 @@ class Accounts:
         audit: None where none is kept.
 
     Raises:
-        ConfigError: the audit's file cannot be opened, the store is none, a library is missing.
+        ConfigError: the audit's file cannot be opened, the store is none, a library is missing;
+            all of that.
     """
 
     def __init__(self, config: Config, log: Log) -> None:
-        self.limiter = _limiter(config, log)
-        self.audit = _audit(config, log)
+        problems: list[Problem] = []
+        self.limiter = attempt(lambda: _limiter(config, log), problems)
+        self.audit = attempt(lambda: _audit(config, log), problems)
+        if problems:
+            # Of the limiter nothing is open before it counts.
+            if self.audit is not None:
+                self.audit.close()
+            raise ConfigError(*problems)
 
     async def stop(self) -> None:
         """Write what is left, and close; once or more often."""

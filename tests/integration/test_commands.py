@@ -215,6 +215,21 @@ def test_whoever_starts_is_told_all_that_is_not_there_at_once(tmp_path, monkeypa
     assert told[:-1] == [line.split(": ")[1] for line in file[2].splitlines()]
 
 
+@pytest.mark.parametrize("file", ["absent/audit.jsonl", "audit.jsonl"])
+def test_a_store_that_is_none_hides_no_audit_file(tmp_path, monkeypatch, file):
+    """Both are told, and each alone."""
+    monkeypatch.setenv("TOKEN", "FAKE")
+    config = one_route("http://127.0.0.1:1", limits={"rate": "1/day"})
+    limits = {"storage": "redis://127.0.0.1:65536/0"}
+    written(tmp_path, config | {"limits": limits, "audit": {"file": file}})
+
+    status, out, err = invoke("run")
+
+    assert (2, "") == (status, out)
+    wrong = ["limits.storage", "audit.file"] if "/" in file else ["limits.storage"]
+    assert wrong == [line.split(": ")[1] for line in err.splitlines()]
+
+
 def test_a_probe_reads_what_the_listeners_show(tmp_path, monkeypatch):
     """`run` could not start without it; a check alone needs no private key."""
     pki = Pki(tmp_path, trustme.CA())
