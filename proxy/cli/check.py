@@ -18,6 +18,9 @@ from proxy.config.client_checks import NOBODY, unreadable, warnings as client_wa
 from proxy.config.clients import ClientsUnreadable, load_clients
 from proxy.config.errors import ConfigError
 from proxy.config.settle import binding, too_short
+from proxy.config.together import attempt
+from proxy.observe.log import Log
+from proxy.process.accounts import limiter
 
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy.config.client import ClientConfig
-    from proxy.config.errors import Path as KeyPath
+    from proxy.config.errors import Path as KeyPath, Problem
     from proxy.config.schema import Config
     from proxy.secret import Secret
 
@@ -44,7 +47,7 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
     try:
         config = load_file(file)
         routes = [_route(config, name) for name in config.routes]
-        clients = _clients(config)
+        clients = _refused_together(config)
         warnings: Sequence[str] = too_short(config, _written(config))
         good = True
         if probe:
@@ -97,6 +100,16 @@ def _source(source: Any) -> str:
             return "value"
 
 
+def _refused_together(config: Config) -> dict[str, ClientConfig]:
+    """Return the clients, or raise all that is wrong with them and with where is counted."""
+    problems: list[Problem] = []
+    clients = attempt(lambda: _clients(config), problems)
+    attempt(lambda: limiter(config, Log("error")), problems)
+    if clients is None or problems:
+        raise ConfigError(*problems)
+    return clients
+
+
 def _clients(config: Config) -> dict[str, ClientConfig]:
     path = config.clients_file
     try:
@@ -114,8 +127,7 @@ def _written(config: Config) -> dict[KeyPath, Secret]:
 
 async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> tuple[bool, tuple[str, ...]]:
     """Ask each upstream; return whether all is well, and what `run` would warn about."""
-    from proxy.observe.log import Log  # noqa: PLC0415 -- only a probe needs the data plane
-    from proxy.process.certificates import Certificates  # noqa: PLC0415 -- the same
+    from proxy.process.certificates import Certificates  # noqa: PLC0415 -- only a probe needs it
     from proxy.process.probe import probe  # noqa: PLC0415 -- the same
     from proxy.process.provision import provision  # noqa: PLC0415 -- the same
     from proxy.upstream.sweep import Sweep  # noqa: PLC0415 -- the same

@@ -215,6 +215,27 @@ def test_whoever_starts_is_told_all_that_is_not_there_at_once(tmp_path, monkeypa
     assert told[:-1] == [line.split(": ")[1] for line in file[2].splitlines()]
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_an_option_that_no_redis_has_is_wrong(tmp_path, monkeypatch, command):
+    """Told with its place and without the address; with what is wrong in the file of clients."""
+    monkeypatch.setenv("TOKEN", "FAKE")
+    limits = {"storage": "redis://:Canary7wQz4LmX2pR9@127.0.0.1:1/0?canary=1"}
+    (tmp_path / "clients.yaml").write_text("alice: {}\n", encoding="utf-8")
+    written(
+        tmp_path,
+        one_route("http://127.0.0.1:1") | {"limits": limits, "clients_file": "clients.yaml"},
+    )
+
+    status, out, err = invoke(command)
+
+    assert (2, "") == (status, out)
+    [of_clients, of_store] = err.splitlines()
+    assert "clients.yaml:1:1: alice: " in of_clients
+    assert of_store.startswith("config.yaml:1:")
+    assert ": limits.storage: has an option behind its ? that" in of_store
+    assert "canary" not in err.lower()
+
+
 @pytest.mark.parametrize("file", ["absent/audit.jsonl", "audit.jsonl"])
 def test_a_store_that_is_none_hides_no_audit_file(tmp_path, monkeypatch, file):
     """Both are told, and each alone."""
