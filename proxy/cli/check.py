@@ -17,6 +17,7 @@ from proxy.cli.main import EXIT_FAILURE
 from proxy.config.client_checks import NOBODY, unreadable, warnings as client_warnings
 from proxy.config.clients import ClientsUnreadable, load_clients
 from proxy.config.errors import ConfigError
+from proxy.config.exposure import in_clear
 from proxy.config.settle import binding, too_short
 from proxy.config.together import attempt
 from proxy.observe.log import Log
@@ -48,7 +49,7 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
         config = load_file(file)
         routes = [_route(config, name) for name in config.routes]
         clients = _refused_together(config)
-        warnings: Sequence[str] = too_short(config, _written(config))
+        warnings: Sequence[str] = [*too_short(config, _written(config)), *in_clear(config)]
         good = True
         if probe:
             good, warnings = asyncio.run(_probe_all(config, routes))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.config.errors import ConfigError
+from proxy.config.exposure import in_clear
 from proxy.config.settle import binding, named_binding, too_short
 from proxy.credentials.fixed import FixedCredential
 from proxy.credentials.sources import SourceError, from_env, from_file
@@ -88,7 +89,7 @@ def provision(config: Config, environ: Mapping[str, str], sweep: Sweep, log: Log
         tuple(works.credentials.values()),
         tuple(works.pools.values()),
         gateway,
-        (*works.warnings, *too_short(config, works.secrets)),
+        (*works.warnings, *too_short(config, works.secrets), *in_clear(config)),
     )
 
 

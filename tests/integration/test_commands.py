@@ -267,6 +267,19 @@ def test_a_probe_reads_what_the_listeners_show(tmp_path, monkeypatch):
     assert "holds no private key in PEM" in err
 
 
+@pytest.mark.parametrize("probe", [[], ["--probe"]])
+def test_check_tells_once_where_keys_travel_in_the_clear(tmp_path, probe):
+    """Also with what the probe tells of its own."""
+    config = one_route("http://127.0.0.1:1", credential="none", listen="0.0.0.0:2")
+    written(tmp_path, config | {"clients": {}})
+
+    _, out, _ = invoke("check", *probe)
+
+    [line] = [line for line in out.splitlines() if "unencrypted" in line]
+    assert line.startswith("warning: config.yaml:1:")
+    assert "routes.api.listen: keys and answers travel unencrypted on 0.0.0.0:2" in line
+
+
 @pytest.mark.parametrize(("clients", "none"), [({}, True), (None, False)])
 def test_check_tells_that_nobody_is_let_in(tmp_path, clients, none):
     """With the word `clients` and none behind it; without it, everybody is."""
