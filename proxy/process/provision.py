@@ -50,6 +50,7 @@ class Provisioned:
         credentials: each once.
         pools: each once.
         gateway: who may use it; None: nobody is asked.
+        own: what puts clients' own credentials on, by the names of the route and the credential.
         warnings: what the operator should know, one sentence each.
     """
 
@@ -57,6 +58,7 @@ class Provisioned:
     credentials: tuple[FixedCredential, ...]
     pools: tuple[Pool, ...]
     gateway: Gateway | None
+    own: Mapping[tuple[str, str], Injector]
     warnings: tuple[str, ...]
 
 
@@ -89,6 +91,7 @@ def provision(config: Config, environ: Mapping[str, str], sweep: Sweep, log: Log
         tuple(works.credentials.values()),
         tuple(works.pools.values()),
         gateway,
+        works.own,
         (*works.warnings, *too_short(config, works.secrets), *in_clear(config)),
     )
 
@@ -103,6 +106,7 @@ class _Works:
         self.credentials: dict[str, FixedCredential] = {}
         self.secrets: dict[KeyPath, Secret] = {}
         self.pools: dict[object, Pool] = {}
+        self.own: Mapping[tuple[str, str], Injector] = {}
         self._environ = environ
         self._sweep = sweep
 
@@ -118,7 +122,9 @@ class _Works:
             # Whoever is added later may have any of them: they must be at hand.
             for name in self.config.credentials:
                 self._credential(name, named_binding(self.config, name))
-        gateway = Gateway(self.config, Callers(self._clients_injector), self._sweep, log)
+        callers = Callers(self._clients_injector)
+        self.own = callers.injectors
+        gateway = Gateway(self.config, callers, self._sweep, log)
         try:
             gateway.load()
         except ClientsUnreadable as error:
