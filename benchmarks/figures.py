@@ -57,6 +57,21 @@ def ratio(ours: Figures, theirs: Figures, name: str) -> Spread | None:
     return paired(ours.rounds[name], theirs.rounds[name])
 
 
+def ratio_by_turn(ours: Figures, theirs: Figures, name: str, turns: int) -> Spread | None:
+    """The ratio of a figure that has a value for each turn, of so many in a round.
+
+    It is paired by turn, and a round's is the median of its turns': one in which the machine stood
+    still for one of the two does not count for more than any other. None if either of them failed.
+    """
+    if ours.failure or theirs.failure:
+        return None
+    pairs = zip(ours.rounds[name], theirs.rounds[name], strict=True)
+    by_turn = [our / their for our, their in pairs]
+    return Spread.of(
+        [statistics.median(by_turn[at : at + turns]) for at in range(0, len(by_turn), turns)]
+    )
+
+
 def table(head: list[str], rows: list[list[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]

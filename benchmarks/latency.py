@@ -43,9 +43,9 @@ HOW = (
 )
 
 
-def head(target: str, fields: tuple[str, ...]) -> str:
-    """A GET request's head."""
-    return "\r\n".join([f"GET {target} HTTP/1.1", "Host: 127.0.0.1", *fields, "", ""])
+def head(target: str, fields: tuple[str, ...], method: str = "GET") -> str:
+    """A request's head."""
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", *fields, "", ""])
 
 
 def request(peer: str) -> str:

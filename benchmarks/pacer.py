@@ -49,10 +49,15 @@ def complete(answer: bytes) -> bool:
     head, end, body = answer.partition(b"\r\n\r\n")
     if not end:
         return False
+    return len(body) >= announced(head)
+
+
+def announced(head: bytes) -> int:
+    """The bytes of body that an answer's head announces; AnswerError unless it is 200 and does."""
     length = LENGTH.search(head + b"\r\n")
     if length is None or not head.startswith(OK):
         raise AnswerError(f"unexpected: {head!r}")
-    return len(body) >= int(length[1])
+    return int(length[1])
 
 
 class Pacer:
@@ -111,9 +116,9 @@ class Pacer:
             self.free.append(self.busy.pop(line.socket))
 
 
-def connect(port: int) -> socket.socket:
+def connect(port: int, timeout_s: float | None = None) -> socket.socket:
     """A connection to a port of this machine that sends at once."""
-    line = socket.create_connection(("127.0.0.1", port))
+    line = socket.create_connection(("127.0.0.1", port), timeout_s)
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return line
 

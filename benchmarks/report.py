@@ -10,6 +10,8 @@ from benchmarks.peers.keybearer import Keybearer
 
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.figures import Figures, Spread, Verdict
 
 
@@ -54,14 +56,17 @@ def cell(spread: Spread | None, digits: int) -> str:
 
 
 def peers_table(
-    figures: dict[str, Figures], columns: list[Column], against: Column | None = None
+    figures: dict[str, Figures],
+    columns: list[Column],
+    against: Column | None = None,
+    compare: Callable[[Figures, Figures, str], Spread | None] = ratio,
 ) -> str:
     """A row for each peer; if asked for, with the ratio of one figure, Keybearer's / the peer's."""
     rows = []
     for name, theirs in figures.items():
         row = [name, *(cell(theirs.spread(column.name), column.digits) for column in columns)]
         if against:
-            ours = "" if name == OURS else cell(ratio(figures[OURS], theirs, against.name), 2)
+            ours = "" if name == OURS else cell(compare(figures[OURS], theirs, against.name), 2)
             row.append(ours)
         rows.append(row)
     head = ["proxy", *(column.title for column in columns)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 # Of a log, with an error.
 SHOWN_LINES, SHOWN_WIDTH = 6, 200
+SEED = 1  # of the order of turns: the same in every run
 
 
 class TurnError(Exception):
@@ -82,16 +84,18 @@ def play(
 ) -> dict[str, Figures]:
     """Every peer's figures by round, all warmed up before.
 
-    A peer that fails is left out from then on, and its figures say why.
+    All take a turn before any takes its next, in an order that is drawn anew each time. A peer that
+    fails is left out from then on, and its figures say why.
     """
     figures = started.figures()
+    order = random.Random(SEED)
     for peer in started.peers:
         attempt(peer, figures, partial(warm_up or turn, peer))
     for _ in range(game.rounds):
         turns: dict[str, list[T]] = {peer.name: [] for peer in started.peers}
         # The machine's speed changes within seconds, so peers take turns by the second.
         for _ in range(game.turns):
-            for peer in started.peers:
+            for peer in order.sample(started.peers, len(started.peers)):
                 turns[peer.name] += attempt(peer, figures, partial(turn, peer))
         for peer in started.peers:
             for values in attempt(peer, figures, partial(total, turns[peer.name])):

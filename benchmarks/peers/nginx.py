@@ -26,10 +26,16 @@ if TYPE_CHECKING:
 
 ANSWER_SIZE = 113  # bytes: the small JSON answers that facts about proxies are usually given for
 KIB = 1024
-# Served under FILES_PATH, bytes. All are JSON, as the API's answers, but for the binary one: in
+# Served under FILES_PATH, bytes. All are JSON, as the API's answers, but for the binary ones: in
 # text Keybearer looks for its own secret.
-BINARY = "1g.bin"
-FILES = {"10k": 10 * KIB, "1m": KIB**2, "1g": KIB**3, BINARY: KIB**3}
+FILES = {
+    "10k": 10 * KIB,
+    "1m": KIB**2,
+    "64m": 64 * KIB**2,
+    "64m.bin": 64 * KIB**2,
+    "1g": KIB**3,
+    "1g.bin": KIB**3,
+}
 # One process, the worker itself: a master killed with the rig would leave its workers behind.
 SHARED = """\
 daemon off;

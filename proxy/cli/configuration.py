@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -64,8 +63,7 @@ def load_file(file: Path | None) -> Config:
         raise WrongConfiguration(str(error)) from error
 
 
-@dataclass(frozen=True, slots=True)
-class OptionRoute:
+class OptionRoute(NamedTuple):
     """A route told by options instead of a file.
 
     Attributes:

@@ -126,12 +126,19 @@ async def _serve(config: Config, log: Log) -> None:
         announce(service)
         for warning in (*service.provisioned.warnings, *exposure(config), *_nobody(service)):
             log.events.warning("configuration", detail=warning)
-        # Imported now, not when something happens: then requests would wait for it.
-        await asyncio.to_thread(lambda: log.events)
+        await asyncio.to_thread(_settle, log)
         await stop.wait()
         log.events.info("draining", connections=service.connections)
         await _first(service.drain(), now.wait())
     log.events.info("stopped")
+
+
+def _settle(log: Log) -> None:
+    """Do what nobody had to wait for until `ready`, and no request shall wait for later."""
+    assert log.events is not None  # noqa: S101 # imported now, not when something happens
+    from proxy.process.allocator import keep_buffers  # noqa: PLC0415 -- as above: ctypes
+
+    keep_buffers()
 
 
 def _on_signals(stop: asyncio.Event, now: asyncio.Event) -> None:

@@ -6,7 +6,6 @@ of our models and the sentences of our own parsers are used.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy.config.errors import may_show
@@ -16,7 +15,7 @@ from proxy.config.scheme import NAME_TAG, SCHEME_TAG
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pydantic import ValidationError
 
@@ -58,10 +57,21 @@ _OTHERS: Final = {
 }
 
 
-def close_to(word: str, known: tuple[str, ...] | list[str]) -> str:
+def close_to(word: str, known: Sequence[str]) -> str:
     """Return `; did you mean …?` if a known word is similar, else an empty text."""
-    close = get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = _closest(word, known)
+    return f"; did you mean {close}?" if close else ""
+
+
+def is_like(word: str, known: Sequence[str]) -> bool:
+    """Whether a known word is similar."""
+    return _closest(word, known) is not None
+
+
+def _closest(word: str, known: Sequence[str]) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415 -- most files are right
+
+    return next(iter(get_close_matches(word, known, n=1)), None)
 
 
 def problems(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
 Path = tuple[str | int, ...]
@@ -24,8 +23,7 @@ _CLIENT_KEY: Final = re.compile("kb_.{43}", re.DOTALL)
 _PLAIN_KEY: Final = re.compile(r"[\w./*-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -94,7 +93,7 @@ def _place(problem: Problem) -> tuple[int, int]:
 
 
 def _is_about_listening(key: str) -> bool:
-    return bool(get_close_matches(key, _ABOUT_LISTENING))
+    return describe.is_like(key, _ABOUT_LISTENING)
 
 
 @dataclass(slots=True)

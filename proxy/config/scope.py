@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.config.errors import Path
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 Finding = tuple[Path, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """What is checked.
 
     Attributes:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from proxy.config import presets
 from proxy.config.scheme import Scheme
@@ -28,8 +27,7 @@ _TOO_SHORT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """A credential of a route.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.config.errors import ConfigError
 from proxy.config.exposure import in_clear
@@ -41,8 +40,7 @@ if TYPE_CHECKING:
     from proxy.upstream.sweep import Sweep
 
 
-@dataclass(frozen=True, slots=True)
-class Provisioned:
+class Provisioned(NamedTuple):
     """What a configuration has become.
 
     Attributes:

@@ -6,8 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.upstream.connection import Connection, Timeouts
 from proxy.upstream.errors import ConnectTimeout, PoolExhausted, TlsFailure, Unreachable
@@ -30,8 +29,7 @@ TLS_SHUTDOWN_S: Final = 1.0
 closing is whole only then: anybody on the way can send a FIN (RFC 9112 9.8)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where the connections of a pool lead, and how.
 
     Attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import threading
 import time
@@ -439,12 +440,17 @@ async def test_a_reload_does_not_keep_the_proxy_from_stopping(start, config, pla
 
 @pytest.mark.parametrize("kind", ["missing", "directory"])
 async def test_without_its_file_the_proxy_does_not_start(start, config, place, kind):
-    """One line says which, and why."""
+    """One line says which, who names it, and why."""
     place.path.unlink()
     if kind == "directory":
         place.path.mkdir()
     with pytest.raises(ConfigError) as caught:
         await start(config)
 
-    reason = {"missing": "No such file or directory", "directory": "Is a directory"}[kind]
-    assert f"{place.path}: cannot be read: {reason}" == str(caught.value)
+    reason = {
+        "missing": "No such file or directory; `keybearer keys new NAME --routes A,B` makes it",
+        "directory": "Is a directory",
+    }[kind]
+    where, _, told = str(caught.value).partition(" ")
+    assert re.fullmatch(r"test.yaml:1:\d+:", where)
+    assert f"clients_file: {place.path}: cannot be read: {reason}" == told

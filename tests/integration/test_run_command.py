@@ -15,7 +15,7 @@ import pytest
 from proxy.cli.run import exposure
 from proxy.config.loader import loads
 from proxy.standins.microreact import USER_TOKEN, Microreact
-from tests.integration.rig.command import finished, ready
+from tests.integration.rig.command import finished, python, ready
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, one_route
 from tests.integration.rig.raw import Client
@@ -108,6 +108,19 @@ async def test_it_runs_without_standard_streams(tmp_path):
     process.terminate()
 
     assert (200, 0) == (answer.status, await process.wait())
+
+
+async def test_a_start_looks_for_no_garbage(tmp_path):
+    """There is hardly any, and looking through all that is imported takes its time."""
+    written(tmp_path, one_route("http://127.0.0.1:9", listen="none") | {"listen": "localhost:0"})
+    program = (
+        "import gc; from proxy.cli.main import main; before = gc.get_stats()\n"
+        "try: main()\n"
+        "finally: print(before == gc.get_stats())"
+    )
+    done = await python(program, "check", cwd=tmp_path, TOKEN="FAKE-of-16-or-more")
+
+    assert (0, "True") == (done.returncode, done.stdout.splitlines()[-1])
 
 
 async def test_another_port_by_option(upstream, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import io
 import os
 import re
@@ -29,9 +30,22 @@ def _environ(more: dict[str, str]) -> dict[str, str]:
 
 async def finished(*args: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, while servers of the test go on."""
+    return await _finished("-m", "proxy", *args, cwd=cwd, environ=environ)
+
+
+async def python(
+    program: str, *args: str, cwd: Path, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a program that calls a command itself."""
+    return await _finished("-c", program, *args, cwd=cwd, environ=environ)
+
+
+async def _finished(
+    *args: str, cwd: Path, environ: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     return await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "proxy", *args],
+        [sys.executable, *args],
         cwd=cwd,
         env=_environ(environ),
         capture_output=True,
@@ -44,7 +58,7 @@ async def finished(*args: str, cwd: Path, **environ: str) -> subprocess.Complete
 def invoke(*args: str) -> tuple[int, str, str]:
     """Run a command in this process, as the script does; return exit status, stdout and stderr."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    status = 0
+    status, pace = 0, gc.get_threshold()
     with (
         mock.patch.object(sys, "argv", ["keybearer", *args]),
         contextlib.redirect_stdout(out),
@@ -54,6 +68,8 @@ def invoke(*args: str) -> tuple[int, str, str]:
             main()
         except SystemExit as end:
             status = int(end.code or 0)
+        finally:
+            gc.set_threshold(*pace)
     texts = []
     for stream in (out, err):
         stream.seek(0)

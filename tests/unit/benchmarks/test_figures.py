@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.figures import TO, Figures, Spread, Verdict, paired, ratio
+from benchmarks.figures import TO, Figures, Spread, Verdict, paired, ratio, ratio_by_turn
 
 
 # Figure, bar, whether it is a floor; then the beginning and the end of what is said.
@@ -44,3 +44,13 @@ def test_there_is_no_ratio_to_a_peer_that_failed():
 
     assert ratio(ours, Figures({"cpu": [0.5]}, "it ended"), "cpu") is None
     assert ratio(ours, Figures({"cpu": [0.5]}), "cpu") == Spread(2, 2, 2)
+
+
+def test_a_ratio_by_turn_is_the_median_of_a_round_and_spreads_over_rounds():
+    """One turn of three in which the machine stood still for one of the two counts for nothing."""
+    ours = Figures({"rate": [20.0, 1.0, 40.0, 30.0, 90.0, 3.0]})
+    theirs = Figures({"rate": [10.0, 30.0, 8.0, 10.0, 18.0, 30.0]})
+
+    assert ratio_by_turn(ours, theirs, "rate", 3) == Spread(2.5, 2, 3)
+    assert ratio_by_turn(ours, Figures(theirs.rounds, "it ended"), "rate", 3) is None
+    assert ratio_by_turn(Figures(failure="it ended"), theirs, "rate", 3) is None

@@ -113,3 +113,4 @@ def test_a_process_is_as_before_when_it_need_not_be_punctual():
 
 def test_a_head_ends_with_an_empty_line():
     assert head("/a", ("Cookie: b",)) == "GET /a HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: b\r\n\r\n"
+    assert head("/a", (), method="POST").startswith("POST /a HTTP/1.1\r\n")

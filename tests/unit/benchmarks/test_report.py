@@ -28,6 +28,13 @@ def test_a_peer_without_figures_has_a_row_all_the_same():
     ]
 
 
+def test_a_ratio_may_be_taken_in_another_way():
+    text = peers_table(FIGURES, [], CPU, lambda ours, theirs, name: Spread(4, 4, 4))
+
+    assert "| nginx | 4.00 (4.00-4.00) |" in lines(text)
+    assert "| Keybearer |  |" in lines(text)
+
+
 def test_scenarios_are_rows():
     assert lines(matrix({"GET": FIGURES}, CPU)) == [
         "| CPU µs per request | nginx | Caddy | Keybearer |",

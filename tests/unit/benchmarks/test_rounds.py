@@ -24,7 +24,7 @@ def started(tmp_path):
 
 def test_peers_take_turns(started):
     """All of them once, before any of them again; a first time each to warm up."""
-    turns = []
+    turns: list[str] = []
 
     def turn(peer):
         turns.append(peer.name)
@@ -32,8 +32,25 @@ def test_peers_take_turns(started):
 
     figures = play(started, Game(2, 3), turn, lambda taken: {"sum": sum(taken)})
 
-    assert ["one", "two"] * (1 + 2 * 3) == turns
+    assert turns[:2] == ["one", "two"]
+    assert all({*turns[at : at + 2]} == {"one", "two"} for at in range(0, len(turns), 2))
+    assert len(turns) == 2 * (1 + 2 * 3)
     assert {"sum": [3.0, 3.0]} == figures["one"].rounds == figures["two"].rounds
+
+
+def orders(started):
+    """Who came before whom, turn by turn."""
+    turns: list[str] = []
+    play(started, Game(8, 2), lambda peer: turns.append(peer.name), lambda _: {})
+    return [tuple(turns[at : at + 2]) for at in range(2, len(turns), 2)]
+
+
+def test_no_peer_is_always_the_first(started):
+    assert {("one", "two"), ("two", "one")} == set(orders(started))
+
+
+def test_the_order_of_turns_is_the_same_in_every_run(started):
+    assert orders(started) == orders(started)
 
 
 def test_who_does_not_run_says_why_in_its_place(started):

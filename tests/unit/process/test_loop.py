@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from proxy.process.loop import calm_gc, much_that_stays, short_turns
+from proxy.process.loop import GC_PACE, calm_gc, much_that_stays, short_turns
 
 
 @pytest.fixture
@@ -18,6 +18,16 @@ def frozen():
     yield
     gc.unfreeze()
     gc.set_threshold(*pace)
+
+
+def test_calm_looks_for_nothing_itself(frozen):
+    """What a start has made stays; looking through it would be a part of the start."""
+    stays = [[each] for each in range(1000)]
+    before, counts = gc.get_freeze_count(), gc.get_stats()
+    calm_gc()
+
+    assert gc.get_freeze_count() >= before + len(stays)
+    assert (counts, GC_PACE) == (gc.get_stats(), gc.get_threshold())
 
 
 def test_what_stays_is_left_out_of_later_collections(frozen):
