@@ -93,7 +93,7 @@ class Record:
     def decision(self, now: str) -> bytes:
         """Return what was decided as a line of the audit."""
         route, caller = self.route, self.caller
-        credential = self._put_on() if self._sent() else None
+        credential = self._credential() if self._sent() else None
         return audit_line(
             now,
             self.request_id,
@@ -147,11 +147,9 @@ class Record:
 
     def _credential(self) -> Credential | None:
         """Return what was sent; or else what there was none of, and so nothing was."""
-        told = self._sent() or self.error == CredentialUnavailable.code
-        return self._put_on() if told else None
-
-    def _put_on(self) -> Credential | None:
-        return None if self.injector is None else self.injector.credential
+        if self._sent() or self.error == CredentialUnavailable.code:
+            return None if self.injector is None else self.injector.credential
+        return None
 
     def _upstream_ms(self) -> str:
         return _milliseconds(self.answered_at - self.sent_at) if self.answered_at else "null"
