@@ -14,7 +14,8 @@ import click
 from proxy.cli.configuration import config_option, load_file
 from proxy.cli.fail import WrongConfiguration
 from proxy.cli.main import EXIT_FAILURE
-from proxy.config.client_checks import NOBODY, unreadable, warnings as client_warnings
+from proxy.config.client_checks import unreadable
+from proxy.config.client_warnings import NOBODY, doubtful
 from proxy.config.clients import ClientsUnreadable, load_clients
 from proxy.config.errors import ConfigError
 from proxy.config.exposure import in_clear
@@ -54,7 +55,7 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
         good = True
         if probe:
             good, warnings = asyncio.run(_probe_all(config, routes))
-        warnings = [*warnings, *client_warnings(clients, now=time.time())]
+        warnings = [*warnings, *doubtful(clients, now=time.time()).sentences()]
         if config.has_clients and not clients:
             warnings.append(NOBODY)
     except (ConfigError, WrongConfiguration) as error:

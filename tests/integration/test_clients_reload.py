@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from proxy.config.client_warnings import doubtful
 from proxy.config.clients import ClientsUnreadable
 from proxy.config.errors import ConfigError, Problem
 from proxy.process import gateway as gateway_module
@@ -241,6 +242,52 @@ async def test_an_invalid_file_is_refused_and_the_old_clients_stay(
     assert problem in told_of
     assert ("error", [200, 200, 401]) == (line["level"], meanwhile)
     assert [401, 401, 200] == [await status(proxy, key) for key in (ALICE, BOB, CAROL)]
+
+
+async def test_a_reload_warns_about_what_is_new(start, config, place):
+    """And says nothing again of what stays as it was."""
+
+    def warned():
+        lines = [line for line in proxy.log.lines if line["event"] == "configuration"]
+        return [(line["level"], line["detail"].split(":")) for line in lines]
+
+    old = {"old": client(new("old"), expires="2020-01-01")}
+    place.rename(text_of(both() | old))
+    proxy = await start(config)
+    assert ["clients that have expired: old"] == gateway_of(proxy).warnings
+
+    jwt = {"issuer": "i", "audience": "a", "jwks_url": "https://i.invalid/k"}
+    more = {"ci": {"jwt": jwt, "routes": "*"}, "carol": client(CAROL, expires="2020-01-01")}
+    place.rename(text_of(both() | old | more))
+    await told(proxy, "clients_reloaded")
+    first = warned()
+    place.rename(text_of(both(expires="2020-01-01") | old | more))
+    await told(proxy, "clients_reloaded", 2)
+    place.rename(text_of(both() | old | more))
+    await told(proxy, "clients_reloaded", 3)
+
+    every = "every token of its issuer for its audience comes in"
+    assert [
+        ("warning", ["clients.ci.jwt names no claims", f" {every}"]),
+        ("warning", ["clients that have expired", " carol"]),
+    ] == first
+    assert [*first, ("warning", ["clients that have expired", " alice"])] == warned()
+
+
+async def test_warnings_of_a_reload_are_made_beside_the_loop(start, config, place, monkeypatch):
+    """Of thousands of clients they would be a stall."""
+    threads = []
+
+    def noting(clients, *, now):
+        threads.append(threading.current_thread())
+        return doubtful(clients, now=now)
+
+    proxy = await start(config)
+    monkeypatch.setattr(gateway_module, "doubtful", noting)
+    place.rename(text_of(both(expires="2020-01-01")))
+    await told(proxy, "clients_reloaded")
+
+    assert [False] == [thread is threading.main_thread() for thread in threads]
 
 
 async def test_a_half_written_file_is_not_taken(start, config, place):

@@ -12,8 +12,7 @@ import pytest
 from proxy.access import clientsfile, keys
 from proxy.access.yamltext import ClientsFileError
 from proxy.config import source
-from proxy.config.client_checks import warnings
-from proxy.config.clients import ClientConfig, RateConfig, load_clients
+from proxy.config.clients import RateConfig, load_clients
 from proxy.config.errors import ConfigError
 from proxy.config.source import MAX_ALIASED, MAX_NODES
 from tests.unit.config.test_source import PARSERS
@@ -425,33 +424,3 @@ def test_invalid_clients_are_no_reason_to_call_a_listener_open(errors):
 
     assert ["clients.a:"] == [line.split()[1] for line in errors(text + "clients: {a: x}")]
     assert ["clients:"] == [line.split()[1] for line in errors(text + "clients: [a]")]
-
-
-def made(**keys):
-    """Return a client."""
-    return ClientConfig.model_validate({"key": HASHES[0], "routes": "*", **keys})
-
-
-def test_an_expired_client_is_warned_about():
-    """Not refused: a day that comes must not stop a gateway from starting."""
-    clients = {"old": made(expires="1970-01-01"), "new": made(expires="2999-01-01"), "any": made()}
-
-    assert [] == warnings(clients, now=86399.0)
-    assert ["clients that have expired: old"] == warnings(clients, now=86400.0)
-
-
-def test_of_many_expired_clients_some_are_named():
-    """One line."""
-    (actual,) = warnings({f"c{n}": made(expires="1970-01-01") for n in range(12)}, now=1e9)
-
-    assert actual.endswith("c8, c9 and 2 more")
-
-
-def test_a_jwt_without_claims_is_warned_about():
-    """Whoever gets a token of the issuer for the audience comes in."""
-    jwt = {"issuer": "i", "audience": "j", "jwks_url": "https://x.org/k"}
-    (actual,) = warnings(
-        {"ci": made(jwt=jwt), "job": made(jwt={**jwt, "claims": {"a": "b"}})}, now=0.0
-    )
-
-    assert actual.startswith("clients.ci.jwt names no claims")
