@@ -97,8 +97,9 @@ def _certified(clients: Clients, caller: Caller | None, subject: str) -> Caller:
 
 def _required(cause: str) -> Refusal:
     return ClientKeyRequired(
-        "This gateway asks for a client key: as Bearer token, as user or password, in "
-        "Access-Token or X-Api-Key. Who runs it makes one with `keybearer keys new NAME`.",
+        "This request holds no client key of this gateway (kb_...), nor a token or certificate of "
+        "one of its clients. Send a key as Bearer token, as user or password, in Access-Token or "
+        "X-Api-Key; who runs the gateway makes one with `keybearer keys new NAME`.",
         cause=cause,
         fields=CHALLENGE,
     )
