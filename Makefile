@@ -71,7 +71,7 @@ e2e: $(READY) ## Run the tests with real tools (curl, nginx, …)
 	$(BIN)/pytest -n 2 --dist loadfile -m "e2e and not soak" tests/e2e $(ARGS)
 
 # The tests wait for much; what only computes runs beside them, and gives way to them.
-check: $(READY) ## All that is correctness, in some minutes; this is what CI runs
+check: $(READY) ## All that is correctness; this is what CI runs
 	@$(MAKE) -j2 $(SYNC) test aside
 	@$(MAKE) compiled
 	@$(MAKE) e2e
