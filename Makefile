@@ -72,12 +72,12 @@ e2e: $(READY) ## Run the tests with real tools (curl, nginx, …)
 
 # The tests wait for much; what only computes runs beside them, and gives way to them.
 check: $(READY) ## All that is correctness; this is what CI runs
-	@$(MAKE) -j2 $(SYNC) test aside
-	@$(MAKE) compiled
-	@$(MAKE) e2e
+	@$(MAKE) --no-print-directory -j2 $(SYNC) test aside
+	@$(MAKE) --no-print-directory compiled
+	@$(MAKE) --no-print-directory e2e
 
 aside: $(READY)
-	@nice $(MAKE) -j1 lint types layers $(COMPILED)/.ready
+	@nice $(MAKE) --no-print-directory lint types layers $(COMPILED)/.ready
 
 lint: $(READY) ## Check style and formatting
 	$(BIN)/ruff check .
