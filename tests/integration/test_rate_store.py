@@ -163,11 +163,9 @@ async def test_silence_is_waited_for_once(pretender, make, written):
     waited = time.monotonic() - began
     assert TIMEOUT_S <= waited
 
-    began = time.monotonic()
     for _ in range(100):
         with pytest.raises(CountUnavailable):
-            await rates.admit([RATE])
-    assert time.monotonic() - began < TIMEOUT_S
+            rates.admit([RATE]).send(None)  # it waits for nothing
     assert 1 == pretender.connections
     assert ["TimeoutError"] == [line["cause"].split()[0] for line in written.lines]
 
