@@ -1,6 +1,6 @@
-"""What callgrind counts: each piece of work in two forked children, one doing more of it.
+"""What cachegrind counts: each piece of work in two forked children, one doing more of it.
 
-Run as `python -m benchmarks.counted`, under callgrind; prints a line of JSON for each child.
+Run as `python -m benchmarks.counted`, under cachegrind; prints a line of JSON for each child.
 Start-up is common to both children, so the difference of their counts is that of the work.
 """
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.callgrind import CountError, count
+from benchmarks.cachegrind import CountError, count
 from benchmarks.counted import ASKED, REFERENCE, ROUTES, UNASKED
 from benchmarks.figures import table
 from benchmarks.peers import MissingToolError
@@ -18,7 +18,7 @@ from benchmarks.pure_path import HEADS
 
 
 if TYPE_CHECKING:
-    from benchmarks.callgrind import Counts
+    from benchmarks.cachegrind import Counts
 
 
 STORED = Path(__file__).with_suffix(".json")
@@ -136,7 +136,7 @@ def main() -> int:
     if options.update:
         store(counted(counts, {}))
     rows = counted(counts, load_stored())
-    print(f"CPython {platform.python_version()}, the plain build, by callgrind\n")
+    print(f"CPython {platform.python_version()}, the plain build, by cachegrind\n")
     print(markdown(rows))
     key = key_check(counts)
     print(f"\nwith a client's key that is checked: {key - 1:+.1%}")

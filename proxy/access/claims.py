@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+FLAWS: Final = (
+    "another issuer",
+    "another audience",
+    "not the client's claims",
+    "a date that is missing or no number",
+    "expired",
+    "not yet valid",
+)
+"""What may be wrong with claims, as the log tells it; further down, more of them was right."""
+
+_ISSUER, _AUDIENCE, _CLAIMS, _DATE, _EXPIRED, _NOT_YET = FLAWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +31,7 @@ class TokenRule:
         client: its name.
         issuer: `iss`, to the letter.
         audience: `aud`, or one of them.
-        claims: further claims, each with the text it has to have; see `meets`.
+        claims: further claims, each with the text it has to have; see `flaw`.
         leeway_s: seconds that the issuer's clock may differ from ours.
     """
 
@@ -30,8 +42,8 @@ class TokenRule:
     leeway_s: float = 30.0
 
 
-def meets(rule: TokenRule, claims: Mapping[str, Any], now: float) -> bool:
-    """Tell whether the claims are the rule's, and in force.
+def flaw(rule: TokenRule, claims: Mapping[str, Any], now: float) -> str | None:
+    """Return which of FLAWS claims have; None: they are the rule's, and in force.
 
     A claim's text is itself, a number's or boolean's is its JSON; of a list one entry has to have
     it. A claim that is missing, null or an object has none.
@@ -41,12 +53,13 @@ def meets(rule: TokenRule, claims: Mapping[str, Any], now: float) -> bool:
         claims: of a token whose signature is checked elsewhere.
         now: seconds since 1970.
     """
-    return (
-        claims.get("iss") == rule.issuer
-        and _is_audience(claims.get("aud"), rule.audience)
-        and _is_in_force(claims, now, rule.leeway_s)
-        and all(_has(claims.get(name), text) for name, text in rule.claims.items())
-    )
+    if claims.get("iss") != rule.issuer:
+        return _ISSUER
+    if not _is_audience(claims.get("aud"), rule.audience):
+        return _AUDIENCE
+    if not all(_has(claims.get(name), text) for name, text in rule.claims.items()):
+        return _CLAIMS
+    return _flaw_of_dates(claims, now, rule.leeway_s)
 
 
 def ends(rule: TokenRule, claims: Mapping[str, Any]) -> float:
@@ -61,16 +74,14 @@ def _is_audience(value: object, audience: str) -> bool:
     return value == audience
 
 
-def _is_in_force(claims: Mapping[str, Any], now: float, leeway_s: float) -> bool:
+def _flaw_of_dates(claims: Mapping[str, Any], now: float, leeway_s: float) -> str | None:
     """RFC 7519 4.1.4 to 4.1.6: `exp` is asked for; on it, a token is over."""
-    expires = claims.get("exp")
-    if not _is_date(expires) or now >= expires + leeway_s:
-        return False
-    for name in ("nbf", "iat"):
-        begins = claims.get(name, 0)
-        if not _is_date(begins) or begins > now + leeway_s:
-            return False
-    return True
+    expires, begins, issued = claims.get("exp"), claims.get("nbf", 0), claims.get("iat", 0)
+    if not (_is_date(expires) and _is_date(begins) and _is_date(issued)):
+        return _DATE
+    if now >= expires + leeway_s:
+        return _EXPIRED
+    return _NOT_YET if max(begins, issued) > now + leeway_s else None
 
 
 def _is_date(value: object) -> TypeGuard[float]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from proxy.access import clientsedit, clientstext
+from proxy.access import clientsedit, clientstext, keys
 from proxy.access.editlock import Patience, locked
 from proxy.access.yamltext import ClientsFileError, read
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from proxy.access.yamltext import Document
 
 
-MAX_SIZE: Final = 32 * 1024 * 1024  # 10,000 clients with rules of their own are 5 MiB
 NEW_MODE: Final = 0o600
 
+_MIB: Final = keys.MAX_FILE_SIZE >> 20
 _BOM: Final = "\ufeff"
 _PATIENCE: Final = Patience()
 
@@ -103,8 +103,8 @@ def _edit(path: Path, patience: Patience, decide: Callable[[Document], Change]) 
         document = read(text.removeprefix(_BOM), str(path))
         change = decide(document)
         after = (mark + clientsedit.proven(document, change)).encode()
-        if len(after) > MAX_SIZE:
-            raise ClientsFileError(str(path), None, "would be over 32 MiB")
+        if len(after) > keys.MAX_FILE_SIZE:
+            raise ClientsFileError(str(path), None, f"would be over {_MIB} MiB")
         _replace(target, after, before)
     return change.about
 
@@ -117,14 +117,14 @@ def _contents(target: Path, path: Path) -> tuple[bytes | None, os.stat_result | 
             state = os.fstat(file.fileno())
             if not stat.S_ISREG(state.st_mode):
                 raise ClientsFileError(str(path), None, "is no regular file")
-            data = file.read(MAX_SIZE + 1)
+            data = file.read(keys.MAX_FILE_SIZE + 1)
     except FileNotFoundError:
         return None, None
     except OSError as error:
         message = f"cannot be read: {error.strerror or 'input error'}"
         raise ClientsFileError(str(path), None, message) from None
-    if len(data) > MAX_SIZE:
-        raise ClientsFileError(str(path), None, "is over 32 MiB; this is no clients file")
+    if len(data) > keys.MAX_FILE_SIZE:
+        raise ClientsFileError(str(path), None, f"is over {_MIB} MiB; this is no clients file")
     return data, state
 
 

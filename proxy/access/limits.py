@@ -45,7 +45,7 @@ class Rates:
         clock: monotonic, in seconds.
 
     Raises:
-        ValueError: `storage` is neither; the message holds nothing of it.
+        ValueError: `storage` is neither; the message says why and holds nothing of it.
         ImportError: a Redis is asked for without the packages of the extra `gateway`.
     """
 

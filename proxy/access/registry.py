@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from proxy.access.keys import digest, name_of
 from proxy.dataplane.caller import Caller  # noqa: TC001 -- the compiled build looks the types up
+from proxy.dataplane.model import Stranger
 
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ _LONGEST_REMEMBERED: Final = 512
 """Characters of such a value: the longest key twice over, as Basic has it. Whoever has a key could
 else have 80 MiB remembered, by what he writes beside it."""
 
+_NO_KEY: Final = Stranger("not a whole key")
+"""By its shape or its checksum: mistyped, cut off, or a tool's dummy."""
+_NO_CLIENT: Final = Stranger("no client of that name")
+_NOT_ITS_KEY: Final = Stranger("not one of the client's keys")
+_NOT_ITS_TOKEN: Final = Stranger("token: of no client")
+_NO_CERTIFICATE: Final = Stranger("no client has this certificate")
+_EXPIRED: Final = Stranger("the client has expired")
+
 
 class Tokens(Protocol):
     """What is known of JWTs."""
@@ -35,8 +44,8 @@ class Tokens(Protocol):
         """Tell whether a configured issuer's name is on it."""
         ...
 
-    def client_of(self, token: str) -> str | None:
-        """Return the name of the client whose it is; None: it is not valid."""
+    def client_of(self, token: str) -> str | Stranger:
+        """Return the name of the client whose it is, or why it is nobody's."""
         ...
 
 
@@ -119,14 +128,14 @@ class Registry:
         costs a tenth of a request.
         """
         known = self._book.right.get(value)
-        if known is None:
+        if known is None or (known.expires is not None and self._has_expired(known)):
             return None
-        return known.caller if known.expires is None else self._unexpired(known)
+        return known.caller
 
-    def by_key(self, key: str, value: str = "") -> Caller | None:
+    def by_key(self, key: str, value: str = "") -> Caller | Stranger:
         """Return the client whose key this is; see `dataplane.model.Clients`.
 
-        Unknown, wrong and expired keys run the same comparisons.
+        Unknown, wrong and expired keys run the same comparisons, and only then it is told which.
         """
         book = self._book
         name = name_of(key)
@@ -136,35 +145,43 @@ class Registry:
         found = False
         for other in (*digests, *book.nobody[len(digests) :]):
             found |= self._same(hashed, other)
-        if entry is None or not found:
-            return None
-        caller = self._unexpired(entry)
-        if caller is not None and 0 < len(value) <= _LONGEST_REMEMBERED:
+        if entry is None:
+            return _NO_KEY if name is None else _NO_CLIENT
+        if not found:
+            return _NOT_ITS_KEY
+        if self._has_expired(entry):
+            return _EXPIRED
+        if 0 < len(value) <= _LONGEST_REMEMBERED:
             book.remember(value, entry)
-        return caller
+        return entry.caller
 
     def issues(self, token: str) -> bool:
         """Tell whether this is a JWT of a configured issuer."""
         return self._tokens is not None and self._tokens.issues(token)
 
-    def by_token(self, token: str) -> Caller | None:
+    def by_token(self, token: str) -> Caller | Stranger:
         """Return the client whose JWT this is; see `dataplane.model.Clients`."""
-        name = None if self._tokens is None else self._tokens.client_of(token)
-        entry = None if name is None else self._book.entries.get(name)
-        return None if entry is None else self._unexpired(entry)
+        name = _NOT_ITS_TOKEN if self._tokens is None else self._tokens.client_of(token)
+        if isinstance(name, Stranger):
+            return name
+        return self._unexpired(self._book.entries.get(name), _NOT_ITS_TOKEN)
 
     def has(self, name: str) -> bool:
         """Tell whether a client has this name."""
         return name in self._book.entries
 
-    def by_certificate(self, subject: str) -> Caller | None:
+    def by_certificate(self, subject: str) -> Caller | Stranger:
         """Return the client whose certificate has this subject."""
-        entry = self._book.subjects.get(subject)
-        return None if entry is None else self._unexpired(entry)
+        return self._unexpired(self._book.subjects.get(subject), _NO_CERTIFICATE)
 
-    def failed(self, peer: Peer) -> Refusal:
+    def failed(self, peer: Peer, cause: str) -> Refusal:
         """Count a key that was not right."""
-        return self._throttle.failed(peer.address)
+        return self._throttle.failed(peer.address, cause)
 
-    def _unexpired(self, entry: Entry) -> Caller | None:
-        return entry.caller if entry.expires is None or self._now() < entry.expires else None
+    def _unexpired(self, entry: Entry | None, nobody: Stranger) -> Caller | Stranger:
+        if entry is None:
+            return nobody
+        return _EXPIRED if self._has_expired(entry) else entry.caller
+
+    def _has_expired(self, entry: Entry) -> bool:
+        return entry.expires is not None and self._now() >= entry.expires

@@ -56,7 +56,8 @@ class SharedCounts:
         clock: monotonic, in seconds.
 
     Raises:
-        ValueError: it is not such a URL.
+        ValueError: it is not such a URL, or has an option that no connection can have; the
+            message is for its owner and holds nothing of it.
     """
 
     def __init__(
@@ -165,7 +166,7 @@ class SharedCounts:
 
 def _pool(url: str) -> ConnectionPool:
     try:
-        return ConnectionPool.from_url(
+        pool = ConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
             socket_connect_timeout=TIMEOUT_S,
@@ -176,7 +177,28 @@ def _pool(url: str) -> ConnectionPool:
         )
     except ValueError:
         # Its own words may be a part of the password.
-        raise ValueError("it is no URL of a Redis; percent-encode what is odd in it") from None
+        raise ValueError(
+            "is no address of a Redis, such as redis://host:6379/0, or an option behind its ? has "
+            "no such value; percent-encode what is odd in it"
+        ) from None
+    _check_options(pool)
+    return pool
+
+
+def _check_options(pool: ConnectionPool) -> None:
+    """Make a connection that connects to nothing.
+
+    Else the first request would be the first to find out, and each one would be an outage.
+    """
+    try:
+        connection = pool.make_connection()  # type: ignore[no-untyped-call] # not annotated
+        connection.pack_command("ECHO", PREFIX)
+    except Exception:  # noqa: BLE001 -- each option has an error of its own
+        # Without the option's name: that may be a part of the password, too.
+        raise ValueError(
+            "has an option behind its ? that a connection to a Redis cannot have, or not with "
+            "that value; the documentation of redis-py names them"
+        ) from None
 
 
 def _key(rate: Rate) -> str:

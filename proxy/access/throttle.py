@@ -38,11 +38,12 @@ class Throttle:
         self._now = now
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def failed(self, address: str) -> Refusal:
+    def failed(self, address: str, cause: str) -> Refusal:
         """Count a failure; return how to refuse it: as invalid, or as one too many.
 
         Args:
             address: the peer's, or "unix".
+            cause: what was wrong, for the log; the client is not told.
         """
         now, network = self._now(), _network(address)
         recent = self._failures.setdefault(network, deque(maxlen=AMOUNT))
@@ -50,18 +51,19 @@ class Throttle:
         if len(self._failures) > _PEERS:
             self._failures.popitem(last=False)
         if len(recent) == AMOUNT and now - recent[0] < WINDOW_S:
-            return _too_many(WINDOW_S - (now - recent[0]))
+            return _too_many(WINDOW_S - (now - recent[0]), cause)
         recent.append(now)
         return ClientKeyInvalid(
             "The client key is not valid; ask who runs this gateway for a new one.",
+            cause=cause,
             fields=CHALLENGE,
         )
 
 
-def _too_many(wait_s: float) -> RateLimited:
+def _too_many(wait_s: float, cause: str) -> RateLimited:
     return RateLimited(
         "Too many wrong client keys from this address; a right one is still taken.",
-        cause="wrong client keys",
+        cause=f"wrong client keys, the last one: {cause}",
         fields=comeback_fields([_POLICY], [(_POLICY, wait_s)]),
     )
 

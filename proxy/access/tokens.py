@@ -9,11 +9,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from proxy.access.claims import ends, meets
+from proxy.access.claims import FLAWS, ends, flaw
 from proxy.access.compact import Malformed, is_compact, read, read_claims
 from proxy.access.issuers import IssuerKeys
 from proxy.access.keyset import is_signed
 from proxy.dataplane.errors import KeysWanted
+from proxy.dataplane.model import Stranger
 
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
 MAX_REMEMBERED: Final = 1000
 """Verified tokens that are not verified again; one costs 50 to 100 µs. Each takes 200 bytes."""
+
+_NO_JWT: Final = Stranger("token: not of three parts")
+_NO_ISSUER: Final = Stranger("token: of no configured issuer")
+_NO_KEY: Final = Stranger("token: its issuer has no key of that id and algorithm")
+_NO_KEY_ID: Final = Stranger("token: no key id, and its issuer has not just one key that fits")
+_FORGED: Final = Stranger("token: signature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +128,15 @@ class Tokens:
         except Malformed:
             return False
 
-    def client_of(self, token: str) -> str | None:
-        """Return the name of the client whose token it is; None: it is nobody's.
+    def client_of(self, token: str) -> str | Stranger:
+        """Return the name of the client whose token it is, or why it is nobody's.
 
         Raises:
             KeysWanted: the issuer should be asked for its keys first.
             ClientKeysUnavailable: it did not tell them.
         """
         if not is_compact(token):
-            return None
+            return _NO_JWT
         digest, now = _digest(token), self._clock()
         known = self._verified.get(digest)
         if known is not None:
@@ -137,8 +144,8 @@ class Tokens:
                 return known.client
             self._verified.pop(digest, None)
         verified = self._verify(token, now)
-        if verified is None:
-            return None
+        if isinstance(verified, Stranger):
+            return verified
         if len(self._verified) >= MAX_REMEMBERED:
             del self._verified[next(iter(self._verified))]
         self._verified[digest] = verified
@@ -148,37 +155,53 @@ class Tokens:
         name = claims.get("iss")
         return self._issuers.get(name) if isinstance(name, str) else None
 
-    def _verify(self, token: str, now: float) -> _Verified | None:
+    def _verify(self, token: str, now: float) -> _Verified | Stranger:
         """Return what a token proves. Claims first: they are cheaper, and ask no issuer."""
         try:
             told = read(token)
-        except Malformed:
-            return None
+        except Malformed as error:
+            return Stranger(f"token: {error}")  # fixed words, too
         issuer = self._issuer_of(told.claims)
         if issuer is None:
-            return None
-        rule = next((rule for rule in issuer.rules if meets(rule, told.claims, now)), None)
-        if rule is None:
-            return None
+            return _NO_ISSUER
+        rule = _first_met(issuer.rules, told.claims, now)
+        if isinstance(rule, Stranger):
+            return rule
         keys = issuer.keys.usable()
-        if not _is_signed_by(told, keys, issuer.keys):
-            return None
+        forger = _forger(told, keys, issuer.keys)
+        if forger is not None:
+            return forger
         return _Verified(rule.client, ends(rule, told.claims), issuer.keys, keys)
 
 
-def _is_signed_by(token: Unverified, keys: KeySet, source: IssuerKeys) -> bool:
-    """Tell whether one of the keys has signed the token.
+def _first_met(
+    rules: Sequence[TokenRule], claims: Mapping[str, Any], now: float
+) -> TokenRule | Stranger:
+    """Return the first rule that claims meet, or what keeps them from the one they are nearest."""
+    flaws = set()
+    for rule in rules:
+        found = flaw(rule, claims, now)
+        if found is None:
+            return rule
+        flaws.add(found)
+    return Stranger(f"token: {max(flaws, key=FLAWS.index)}")
+
+
+def _forger(token: Unverified, keys: KeySet, source: IssuerKeys) -> Stranger | None:
+    """Return why none of the keys has signed the token; None: one has.
 
     Raises:
         KeysWanted: no such key is known, but the issuer may have a new one.
     """
     key = keys.find(token)
     if key is not None and is_signed(token, key):
-        return True
+        return None
     # A token that names no key may be of the next one as well as forged.
     if (key is None or token.key_id is None) and source.askable:
         raise KeysWanted(source)
-    return False
+    if key is not None:
+        return _FORGED
+    return _NO_KEY_ID if token.key_id is None else _NO_KEY
 
 
 def _digest(token: str) -> bytes:

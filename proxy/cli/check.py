@@ -14,10 +14,15 @@ import click
 from proxy.cli.configuration import config_option, load_file
 from proxy.cli.fail import WrongConfiguration
 from proxy.cli.main import EXIT_FAILURE
-from proxy.config.client_checks import NOBODY, unreadable, warnings as client_warnings
+from proxy.config.client_checks import unreadable
+from proxy.config.client_warnings import NOBODY, doubtful
 from proxy.config.clients import ClientsUnreadable, load_clients
 from proxy.config.errors import ConfigError
+from proxy.config.exposure import in_clear
 from proxy.config.settle import binding, too_short
+from proxy.config.together import attempt
+from proxy.observe.log import Log
+from proxy.process.accounts import limiter
 
 
 if TYPE_CHECKING:
@@ -25,8 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from proxy.config.client import ClientConfig
-    from proxy.config.errors import Path as KeyPath
+    from proxy.config.errors import Path as KeyPath, Problem
     from proxy.config.schema import Config
+    from proxy.process.probe import Outcome
     from proxy.secret import Secret
 
 
@@ -44,12 +50,12 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
     try:
         config = load_file(file)
         routes = [_route(config, name) for name in config.routes]
-        clients = _clients(config)
-        warnings: Sequence[str] = too_short(config, _written(config))
+        clients = _refused_together(config)
+        warnings: Sequence[str] = [*too_short(config, _written(config)), *in_clear(config)]
         good = True
         if probe:
             good, warnings = asyncio.run(_probe_all(config, routes))
-        warnings = [*warnings, *client_warnings(clients, now=time.time())]
+        warnings = [*warnings, *doubtful(clients, now=time.time()).sentences()]
         if config.has_clients and not clients:
             warnings.append(NOBODY)
     except (ConfigError, WrongConfiguration) as error:
@@ -97,6 +103,16 @@ def _source(source: Any) -> str:
             return "value"
 
 
+def _refused_together(config: Config) -> dict[str, ClientConfig]:
+    """Return the clients, or raise all that is wrong with them and with where is counted."""
+    problems: list[Problem] = []
+    clients = attempt(lambda: _clients(config), problems)
+    attempt(lambda: limiter(config, Log("error")), problems)
+    if clients is None or problems:
+        raise ConfigError(*problems)
+    return clients
+
+
 def _clients(config: Config) -> dict[str, ClientConfig]:
     path = config.clients_file
     try:
@@ -113,25 +129,28 @@ def _written(config: Config) -> dict[KeyPath, Secret]:
 
 
 async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> tuple[bool, tuple[str, ...]]:
-    """Ask each upstream; return whether all is well, and what `run` would warn about."""
-    from proxy.observe.log import Log  # noqa: PLC0415 -- only a probe needs the data plane
-    from proxy.process.certificates import Certificates  # noqa: PLC0415 -- the same
-    from proxy.process.probe import probe  # noqa: PLC0415 -- the same
+    """Ask with each credential; return whether all is well, and what `run` would warn about."""
+    from proxy.process.certificates import Certificates  # noqa: PLC0415 -- only a probe needs it
+    from proxy.process.probe import probe_all  # noqa: PLC0415 -- the same
     from proxy.process.provision import provision  # noqa: PLC0415 -- the same
     from proxy.upstream.sweep import Sweep  # noqa: PLC0415 -- the same
 
     sweep = Sweep(asyncio.get_running_loop())
     provisioned = provision(config, os.environ, sweep, Log("error"))
     Certificates(config, Log("error"))  # our own listeners', which `run` could not do without
-    made = provisioned.snapshot.routes
-    outcomes = await asyncio.gather(*(probe(made[n], config.routes[n]) for n in config.routes))
-    for route, outcome in zip(routes, outcomes, strict=True):
-        route["probe"] = {
-            "ok": outcome.good,
-            "status": outcome.status,
-            "detail": outcome.detail,
-        }
-    return all(outcome.good for outcome in outcomes), provisioned.warnings
+    outcomes = await probe_all(config, provisioned)
+    for route in routes:
+        route["probe"] = _said(outcomes[route["name"], None])
+        route["client_probes"] = [
+            {"credential": credential, **_said(outcome)}
+            for (name, credential), outcome in outcomes.items()
+            if name == route["name"] and credential is not None
+        ]
+    return all(outcome.good for outcome in outcomes.values()), provisioned.warnings
+
+
+def _said(outcome: Outcome) -> dict[str, Any]:
+    return {"ok": outcome.good, "status": outcome.status, "detail": outcome.detail}
 
 
 def _show(
@@ -145,10 +164,9 @@ def _show(
         methods = "any" if route["methods"] is None else ", ".join(route["methods"])
         click.echo(f"  policy      methods {methods}; {route['rules']} rules")
         if "probe" in route:
-            answer = route["probe"]
-            word = "ok" if answer["ok"] else "FAILED"
-            status = "" if answer["status"] is None else f" (status {answer['status']})"
-            click.echo(f"  probe       {word}: {answer['detail']}{status}")
+            _show_probe(route["probe"], "")
+            for answer in route["client_probes"]:
+                _show_probe(answer, f" with {answer['credential']}, a client's own")
     if origins:
         click.echo(f"web pages of {', '.join(origins)} may use every route")
     if clients:
@@ -156,6 +174,12 @@ def _show(
     for warning in warnings:
         click.echo(f"warning: {warning}")
     click.echo("the configuration is valid")
+
+
+def _show_probe(answer: dict[str, Any], by: str) -> None:
+    word = "ok" if answer["ok"] else "FAILED"
+    status = "" if answer["status"] is None else f" (status {answer['status']})"
+    click.echo(f"  probe       {word}{by}: {answer['detail']}{status}")
 
 
 def _told(credential: dict[str, Any] | None) -> str:

@@ -15,7 +15,7 @@ import click
 from proxy.cli.configuration import DEFAULT_PORT, OptionRoute, config_option, load_file
 from proxy.cli.fail import Failure, WrongConfiguration
 from proxy.config.addresses import TcpAddress, serves
-from proxy.config.client_checks import NOBODY
+from proxy.config.client_warnings import NOBODY
 from proxy.config.errors import ConfigError
 from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
@@ -125,7 +125,7 @@ async def _serve(config: Config, log: Log) -> None:
     async with await Service.start(config, os.environ, log) as service:
         calm_gc()
         announce(service)
-        for warning in (*service.provisioned.warnings, *exposure(config), *_nobody(service)):
+        for warning in (*service.provisioned.warnings, *exposure(config), *_clients(service)):
             log.events.warning("configuration", detail=warning)
         await asyncio.to_thread(_settle, log)
         await stop.wait()
@@ -179,9 +179,11 @@ def announce(service: Service) -> None:
     print("ready", flush=True)
 
 
-def _nobody(service: Service) -> list[str]:
+def _clients(service: Service) -> list[str]:
     gateway = service.provisioned.gateway
-    return [] if gateway is None or len(gateway.registry) else [NOBODY]
+    if gateway is None:
+        return []
+    return gateway.warnings if len(gateway.registry) else [NOBODY]
 
 
 def exposure(config: Config) -> list[str]:

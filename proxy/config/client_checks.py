@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from proxy.config import bonds
 from proxy.config.describe import close_to
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from proxy.config.client import ClientConfig, JwtConfig
     from proxy.config.clients import ClientsUnreadable
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from proxy.config.scope import Finding, Scope
 
     Words = Callable[[Path], str]
-
-
-NOBODY: Final = (
-    "there are no clients yet, so every request is refused; `keybearer keys new NAME --routes A,B` "
-    "makes one"
-)
-_NAMED: Final = 10  # of thousands of clients that may have expired
 
 
 def all_of(scope: Scope) -> Iterator[Finding]:
@@ -146,25 +139,3 @@ def unreadable(config: Config, error: ClientsUnreadable) -> Problem:
     absent = config.clients_file is not None and not config.clients_file.exists()
     advice = "; `keybearer keys new NAME --routes A,B` makes it" if absent else ""
     return config.problem_at(("clients_file",), f"{error}{advice}")
-
-
-def warnings(clients: Mapping[str, ClientConfig], *, now: float) -> list[str]:
-    """Return what is to be said about clients that are valid.
-
-    Args:
-        clients: of the configuration, and of the file of clients.
-        now: in seconds since 1970.
-    """
-    open_to_all = [
-        f"clients.{name}.jwt names no claims: every token of its issuer for its audience comes in"
-        for name, client in clients.items()
-        if client.jwt is not None and not client.jwt.claims
-    ]
-    expired = [
-        name
-        for name, client in clients.items()
-        if client.expires is not None and client.expires <= now
-    ]
-    more = f" and {len(expired) - _NAMED} more" if len(expired) > _NAMED else ""
-    told = f"clients that have expired: {', '.join(expired[:_NAMED])}{more}"
-    return [*open_to_all, told] if expired else open_to_all

@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
+from proxy.access import keys
 from proxy.config.blocks import blocks, without
 from proxy.config.client import CertificateConfig, ClientConfig, JwtConfig
 from proxy.config.clients_load import Loading
@@ -34,8 +35,6 @@ __all__ = [
     "RateConfig",
     "load_clients",
 ]
-
-MAX_CLIENTS_FILE_SIZE: Final = 64 * 1024 * 1024  # 10,000 clients are 2 MiB
 
 _TRIES: Final = 5
 _TRY_AGAIN_S: Final = 0.02
@@ -133,7 +132,7 @@ class ClientsFile:
     def _parsed(
         self, loading: Loading, data: bytes
     ) -> tuple[dict[str, ClientConfig], dict[str, int]]:
-        pieces = Pieces(io.BytesIO(data), str(self._path), MAX_CLIENTS_FILE_SIZE)
+        pieces = Pieces(io.BytesIO(data), str(self._path), keys.MAX_FILE_SIZE)
         return loading.all(pieces), loading.lines
 
 
@@ -156,7 +155,7 @@ def contents(path: Path) -> bytes:
         try:
             with regular(path) as file:
                 before = os.fstat(file.fileno())
-                data = file.read(MAX_CLIENTS_FILE_SIZE + 1)
+                data = file.read(keys.MAX_FILE_SIZE + 1)
                 after = os.fstat(file.fileno())
         except OSError as error:
             raise _unreadable(path, error.strerror or "input error") from None

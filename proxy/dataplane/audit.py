@@ -36,7 +36,8 @@ def audit_line(  # noqa: PLR0913, PLR0917 -- as many as a line has fields
         route: its name.
         method: as sent.
         path: as sent; a query or a fragment is left out, keys are masked.
-        decision: `error`: it could not be decided, or the upstream failed.
+        decision: `deny`: a rule, a limit or the request's own faults; `error`: it could not be
+            decided, or the upstream failed.
         rule: what in the configuration decided.
         credential: the name of what was sent with the request; None: nothing was.
         status: of the answer.

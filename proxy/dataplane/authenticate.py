@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from proxy.dataplane.errors import BadRequest, ClientKeyRequired
+from proxy.dataplane.model import Stranger
 
 
 if TYPE_CHECKING:
@@ -60,43 +61,54 @@ def authenticate(clients: Clients, values: Sequence[str], peer: Peer) -> Caller:
         known = clients.by_value(values[0])
         if known is not None:
             return known
+    found = _shown(clients, values)
+    if isinstance(found, Stranger):
+        raise clients.failed(peer, found.cause)
+    if peer.certificate is not None:
+        return _certified(clients, found, peer.certificate)
+    if found is None:
+        raise _required(_foreign(values))
+    return found
+
+
+def _shown(clients: Clients, values: Sequence[str]) -> Caller | Stranger | None:
+    """Return whose key or token stands in the slots; None: there is none."""
     keys: list[str] = []
     tokens: list[str] = []
     for value in values:
         _look(value, keys, tokens, clients)
-    offered = set(keys + tokens)
-    if len(offered) > 1:
+    if len(set(keys + tokens)) > 1:
         raise BadRequest("The request holds two different client keys; send one.")
-    caller: Caller | None = None
     if keys:
-        caller = clients.by_key(keys[0], values[0] if len(values) == 1 else "")
-    elif tokens:
-        caller = clients.by_token(tokens[0])
-    if caller is None and (offered or peer.certificate is None):
-        raise _unknown(clients, peer, offered=bool(offered))
-    return _certified(clients, caller, peer)
+        return clients.by_key(keys[0], values[0] if len(values) == 1 else "")
+    return clients.by_token(tokens[0]) if tokens else None
 
 
-def _certified(clients: Clients, caller: Caller | None, peer: Peer) -> Caller:
-    if peer.certificate is not None:
-        named = clients.by_certificate(peer.certificate)
+def _certified(clients: Clients, caller: Caller | None, subject: str) -> Caller:
+    named = clients.by_certificate(subject)
+    if isinstance(named, Stranger):
         if caller is None:
-            caller = named
-        elif named is not None and named is not caller:
-            raise BadRequest("The client key and the client certificate are of two clients.")
-    if caller is None:
-        raise _unknown(clients, peer, offered=False)
-    return caller
+            raise _required(named.cause)
+        return caller
+    if caller is not None and named is not caller:
+        raise BadRequest("The client key and the client certificate are of two clients.")
+    return named
 
 
-def _unknown(clients: Clients, peer: Peer, *, offered: bool) -> Refusal:
-    if offered:
-        return clients.failed(peer)
+def _required(cause: str) -> Refusal:
     return ClientKeyRequired(
-        "This gateway asks for a client key: as Bearer token, as user or password, in "
-        "Access-Token or X-Api-Key. Who runs it makes one with `keybearer keys new NAME`.",
+        "This request holds no client key of this gateway (kb_...), nor a token or certificate of "
+        "one of its clients. Send a key as Bearer token, as user or password, in Access-Token or "
+        "X-Api-Key; who runs the gateway makes one with `keybearer keys new NAME`.",
+        cause=cause,
         fields=CHALLENGE,
     )
+
+
+def _foreign(values: Sequence[str]) -> str:
+    """Return the cause where a slot holds what may be a JWT that was passed over, else ""."""
+    jwts = [value for value in values if value[:7].lower() == "bearer " and value.count(".") == 2]  # noqa: PLR2004 -- RFC 7515 7.1
+    return "token: of no configured issuer" if jwts else ""
 
 
 def _look(value: str, keys: list[str], tokens: list[str], clients: Clients) -> None:

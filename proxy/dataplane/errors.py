@@ -21,6 +21,7 @@
     ├── UnsupportedMethod 501
     ├── BadVersion      505
     ├── Overloaded      503  more connections, or requests at once, than are served
+    │   └── TooManyAtOnce        than the client's or the route's `concurrency`
     ├── CredentialUnavailable 503
     ├── CountUnavailable 503  the store of the rates is away
     ├── AuditUnavailable 503  what is decided cannot be written down
@@ -59,6 +60,7 @@ class Refusal(Exception):
         title: the problem's name, stable for people.
         error: the error of RFC 9209 2.3.
         close: the connection is not fit for another request.
+        denied: the configuration says no, for the audit; with a status under 499 it does anyway.
         detail: what is wrong and what to do, for the client.
         cause: more of it, for the log.
         fields: further header fields.
@@ -70,6 +72,7 @@ class Refusal(Exception):
     title: ClassVar[str] = "Keybearer failed"
     error: str = "http_request_denied"
     close: bool = False
+    denied: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -253,6 +256,13 @@ class Overloaded(Refusal):
     title = "Overloaded"
     error = "connection_limit_reached"
     close = True
+
+
+class TooManyAtOnce(Overloaded):
+    """More requests under way than the client's or the route's `concurrency`."""
+
+    close = False
+    denied = True
 
 
 class BadVersion(Refusal):

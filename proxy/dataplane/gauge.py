@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from proxy.dataplane.errors import Overloaded
+from proxy.dataplane.errors import TooManyAtOnce
 
 
 if TYPE_CHECKING:
@@ -34,13 +34,12 @@ class Gauge:
         """Count one.
 
         Raises:
-            Overloaded: it would be one too many; it is not counted.
+            TooManyAtOnce: it would be one too many; it is not counted.
         """
         if self.taken >= self.limit:
-            raise Overloaded(
+            raise TooManyAtOnce(
                 "Too many requests are under way at once; try again when one has ended.",
                 cause=self._rule,
-                close=False,
                 fields=((b"Retry-After", b"1"),),
                 rule=self._rule,
             )
@@ -71,14 +70,14 @@ class Places:
         """Take them.
 
         Raises:
-            Overloaded: one of them is not to be had; none is taken then.
+            TooManyAtOnce: one of them is not to be had; none is taken then.
         """
         taken = 0
         try:
             for gauge in self._gauges:
                 gauge.enter()
                 taken += 1
-        except Overloaded:
+        except TooManyAtOnce:
             for gauge in self._gauges[:taken]:
                 gauge.leave()
             raise

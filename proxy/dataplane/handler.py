@@ -95,7 +95,7 @@ class Handler:
         self, refusal: Refusal, head: Head, body: Body, client: Client, record: Record
     ) -> None:
         record.error, record.cause = refusal.code, refusal.cause or None
-        record.rule = refusal.rule or record.rule
+        record.rule, record.denied = refusal.rule or record.rule, refusal.denied
         record.quiet = False
         # A body that is still coming would be read as the next request.
         record.close |= refusal.close or not body.ended

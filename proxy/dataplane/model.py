@@ -37,6 +37,22 @@ class Credential(Protocol):
         ...
 
 
+class Stranger:
+    """Whoever shows a key, a token or a certificate that is no client's.
+
+    Attributes:
+        cause: what is wrong with it, for the log alone: fixed words, and nothing of it.
+    """
+
+    __slots__ = ("cause",)
+
+    def __init__(self, cause: str) -> None:
+        self.cause = cause
+
+    def __repr__(self) -> str:
+        return f"Stranger({self.cause})"
+
+
 class Clients(Protocol):
     """Who may use the gateway. It changes as a whole between two requests."""
 
@@ -44,8 +60,8 @@ class Clients(Protocol):
         """Return the client that came with the same value of a slot before, if it still may."""
         ...
 
-    def by_key(self, key: str, value: str) -> Caller | None:
-        """Return the client whose key this is; None: unknown, wrong or expired.
+    def by_key(self, key: str, value: str) -> Caller | Stranger:
+        """Return the client whose key this is, or why it is none: unknown, wrong, expired.
 
         Args:
             key: as offered.
@@ -57,8 +73,8 @@ class Clients(Protocol):
         """Tell whether this is a JWT of one of the issuers that are configured, good or not."""
         ...
 
-    def by_token(self, token: str) -> Caller | None:
-        """Return the client whose JWT this is; None: it is not valid.
+    def by_token(self, token: str) -> Caller | Stranger:
+        """Return the client whose JWT this is, or why it is none.
 
         Raises:
             KeysWanted: its issuer is to be asked for keys first.
@@ -70,12 +86,17 @@ class Clients(Protocol):
         """Tell whether a client has this name."""
         ...
 
-    def by_certificate(self, subject: str) -> Caller | None:
-        """Return the client whose verified certificate has this subject; None: there is none."""
+    def by_certificate(self, subject: str) -> Caller | Stranger:
+        """Return the client whose verified certificate has this subject, or why it is none."""
         ...
 
-    def failed(self, peer: Peer) -> Refusal:
-        """Count a key that was not right; return how to refuse it."""
+    def failed(self, peer: Peer, cause: str) -> Refusal:
+        """Count a key that was not right; return how to refuse it: in the same way for each cause.
+
+        Args:
+            peer: who has shown it.
+            cause: for the log.
+        """
         ...
 
 

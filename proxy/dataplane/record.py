@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.audit import audit_line
-from proxy.dataplane.errors import AuditUnavailable
+from proxy.dataplane.errors import AuditUnavailable, CredentialUnavailable
 from proxy.dataplane.keymask import masked
 from proxy.judged import Judged
 from proxy.observe.log import quoted
@@ -52,6 +52,8 @@ class Record:
     caller: Caller | None = None
     rule = ""
     """What in the configuration decided."""
+    denied = False
+    """It has said no, whatever the status."""
     injector: Injector | None = None
     """What has put the credential on."""
     status = 0
@@ -91,10 +93,7 @@ class Record:
     def decision(self, now: str) -> bytes:
         """Return what was decided as a line of the audit."""
         route, caller = self.route, self.caller
-        decided = self._decided()
-        # What a rate refuses had the credential on, and was not sent.
-        injector = self.injector if decided == "allow" else None
-        credential = None if injector is None else injector.credential
+        credential = self._credential() if self._sent() else None
         return audit_line(
             now,
             self.request_id,
@@ -103,7 +102,7 @@ class Record:
             None if route is None else route.name,
             self._head.method,
             _path(self._head.target),
-            decided,
+            self._decided(),
             self.rule or None,
             None if credential is None else credential.name,
             self.status,
@@ -112,10 +111,10 @@ class Record:
 
     def _decided(self) -> Decision:
         """Return `allow` for nothing that has not been sent, or else answered as asked."""
-        if self.error is None or (self.outbound is not None and self.outbound.written):
+        if self.error is None or self._sent():
             return "allow"
         # Nobody has denied anything to a client that left.
-        return "deny" if self.status < CLIENT_CLOSED_REQUEST else "error"
+        return "deny" if self.denied or self.status < CLIENT_CLOSED_REQUEST else "error"
 
     def json(self, now: str) -> bytes:
         """Return the line as JSON; spelled out, for it is a tenth of what a request costs."""
@@ -142,12 +141,15 @@ class Record:
         address = _NAMES[self.peer.address]
         return address if self.caller is None else f'{_NAMES[self.caller.name]},"peer":{address}'
 
+    def _sent(self) -> bool:
+        """Tell whether the upstream may have seen the request: one too many has all on already."""
+        return self.outbound is not None and self.outbound.written
+
     def _credential(self) -> Credential | None:
-        """Return what was put on; or else would have been."""
-        injector, route, caller = self.injector, self.route, self.caller
-        if injector is None and route is not None:
-            injector = route.injector if caller is None else caller.injector(route)
-        return None if injector is None else injector.credential
+        """Return what was sent; or else what there was none of, and so nothing was."""
+        if self._sent() or self.error == CredentialUnavailable.code:
+            return None if self.injector is None else self.injector.credential
+        return None
 
     def _upstream_ms(self) -> str:
         return _milliseconds(self.answered_at - self.sent_at) if self.answered_at else "null"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.config.errors import ConfigError
+from proxy.config.together import attempt
 
 
 if TYPE_CHECKING:
     from proxy.access.audit import AuditFile
     from proxy.access.limits import Rates
+    from proxy.config.errors import Problem
     from proxy.config.schema import Config
     from proxy.observe.log import Log
 
@@ -26,12 +28,19 @@ class Accounts:
         audit: None where none is kept.
 
     Raises:
-        ConfigError: the audit's file cannot be opened, the store is none, a library is missing.
+        ConfigError: the audit's file cannot be opened, the store is none, a library is missing;
+            all of that.
     """
 
     def __init__(self, config: Config, log: Log) -> None:
-        self.limiter = _limiter(config, log)
-        self.audit = _audit(config, log)
+        problems: list[Problem] = []
+        self.limiter = attempt(lambda: limiter(config, log), problems)
+        self.audit = attempt(lambda: _audit(config, log), problems)
+        if problems:
+            # Of the limiter nothing is open before it counts.
+            if self.audit is not None:
+                self.audit.close()
+            raise ConfigError(*problems)
 
     async def stop(self) -> None:
         """Write what is left, and close; once or more often."""
@@ -41,7 +50,16 @@ class Accounts:
             await self.limiter.close()
 
 
-def _limiter(config: Config, log: Log) -> Rates | None:
+def limiter(config: Config, log: Log) -> Rates | None:
+    """Return what counts requests, None where nothing can have a rate; nothing is connected to.
+
+    Args:
+        config: settled.
+        log: is told when the store is away.
+
+    Raises:
+        ConfigError: the store is none, a library is missing.
+    """
     rates = [route.limits.rate for route in config.routes.values()]
     rates += [client.rate for client in config.clients.values()]
     if not any(rates) and config.clients_file is None:
@@ -53,9 +71,8 @@ def _limiter(config: Config, log: Log) -> Rates | None:
         from proxy.access.limits import Rates  # noqa: PLC0415 -- half the time to ready
 
         return Rates(address, on_error, log)
-    except ValueError:
-        path, message = ("limits", "storage"), "is no address of a Redis: redis://host:6379/0"
-        raise ConfigError(config.problem_at(path, message)) from None
+    except ValueError as error:
+        raise ConfigError(config.problem_at(("limits", "storage"), str(error))) from None
     except ImportError as error:
         message = f"rates need {error.name}: pip install 'keybearer[gateway]'"
         raise ConfigError(config.problem_at(("limits",), message)) from None

@@ -26,11 +26,14 @@ class Callers:
 
     Args:
         injector: makes the injector of a route (its name) for a named credential.
+
+    Attributes:
+        injectors: those that were made, by the names of the route and the credential.
     """
 
     def __init__(self, injector: Callable[[str, str], Injector]) -> None:
         self._injector = injector
-        self._injectors: dict[tuple[str, str], Injector] = {}
+        self.injectors: dict[tuple[str, str], Injector] = {}
         self._gauges: dict[str, Gauge] = {}
 
     def entry(self, name: str, client: ClientConfig) -> Entry:
@@ -85,9 +88,9 @@ class Callers:
 
     def _own(self, route: str, credential: str) -> Injector:
         key = route, credential
-        if key not in self._injectors:
-            self._injectors[key] = self._injector(route, credential)
-        return self._injectors[key]
+        if key not in self.injectors:
+            self.injectors[key] = self._injector(route, credential)
+        return self.injectors[key]
 
     def _gauge(self, name: str, limit: int | None) -> Gauge | None:
         """Return the client's gauge, which goes on counting over a reload; see `new_limits`."""

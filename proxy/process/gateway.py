@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy.access.registry import Book, Registry
 from proxy.access.throttle import Throttle
+from proxy.config.client_warnings import Doubtful, doubtful
 from proxy.config.clients import ClientsFile, ClientsUnreadable, HalfWritten
 from proxy.config.errors import ConfigError
 from proxy.dataplane.handler import where
@@ -53,6 +55,8 @@ class _Made:
         issuers: of tokens.
         limits: of requests at once, that change.
         gone: names that are not among them any more.
+        doubtful: those to be warned about.
+        warnings: about such as were not doubtful before.
     """
 
     known: dict[str, tuple[ClientConfig, Entry]]
@@ -60,6 +64,8 @@ class _Made:
     issuers: list[IssuerSpec]
     limits: list[tuple[Gauge, int]]
     gone: list[str]
+    doubtful: Doubtful
+    warnings: list[str]
 
 
 class Gateway:
@@ -73,16 +79,19 @@ class Gateway:
 
     Attributes:
         registry: the clients.
+        warnings: what the operator should know of those that were read at start.
     """
 
     def __init__(self, config: Config, callers: Callers, sweep: Sweep, log: Log) -> None:
         self.registry = Registry(Throttle())
+        self.warnings: list[str] = []
         self._config = config
         self._callers = callers
         self._sweep = sweep
         self._log = log
         self._tokens: Tokens | None = None
         self._known: dict[str, tuple[ClientConfig, Entry]] = {}
+        self._doubtful = Doubtful()
         self._refused: list[str] | None = None
         self._stopping = False
         path = config.clients_file
@@ -101,7 +110,9 @@ class Gateway:
             raise ModuleNotFoundError(name="watchfiles")
         with much_that_stays():
             clients = {**self._config.clients, **({} if self._file is None else self._file.load())}
-            self._take(self._made(clients))
+            made = self._made(clients)
+            self._take(made)
+            self.warnings = made.warnings
 
     async def start(self) -> None:
         """Watch the clients' file, if there is one."""
@@ -127,7 +138,10 @@ class Gateway:
             known[name] = client, self._entry(name, client)
         book = Book(entry for _, entry in known.values())
         limits = self._callers.new_limits(known.values())
-        return _Made(known, book, issuers_of(clients), limits, self._callers.gone(but=known))
+        doubts = doubtful(clients, now=time.time())
+        warnings = doubts.since(self._doubtful).sentences()
+        gone = self._callers.gone(but=known)
+        return _Made(known, book, issuers_of(clients), limits, gone, doubts, warnings)
 
     def _entry(self, name: str, client: ClientConfig) -> Entry:
         """Return what a client becomes; if it has not changed, what it was."""
@@ -143,6 +157,7 @@ class Gateway:
         self._known = made.known
         for gauge, limit in made.limits:
             gauge.limit = limit
+        self._doubtful = made.doubtful
         self._callers.forget(made.gone)
 
     async def _reload(self) -> bool:
@@ -165,6 +180,8 @@ class Gateway:
             return self._refuse([where(error)], again=isinstance(error, _TRANSIENT))
         self._refused = None
         self._log.events.info("clients_reloaded", clients=len(made.known))
+        for warning in made.warnings:
+            self._log.events.warning("configuration", detail=warning)
         return True
 
     def _read(self) -> _Made:

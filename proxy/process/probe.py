@@ -1,12 +1,14 @@
-"""Probe: ask an upstream with the credential on, as a client's request would be asked."""
+"""Probe: ask each upstream with each credential on, as a client's request would be asked."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from proxy import __version__
 from proxy.config.presets import get as get_preset
+from proxy.config.settle import binding
 from proxy.dataplane.errors import CredentialUnavailable
 from proxy.dataplane.model import Entrance, Head, Peer
 from proxy.dataplane.outbound import assemble
@@ -15,9 +17,14 @@ from proxy.upstream.errors import UpstreamError
 
 if TYPE_CHECKING:
     from proxy.config.presets import Preset
-    from proxy.config.schema import RouteConfig
+    from proxy.config.schema import Config, RouteConfig
+    from proxy.dataplane.inject import Injector
     from proxy.dataplane.route import Route
+    from proxy.process.provision import Provisioned
 
+
+AT_ONCE: Final = 16
+"""So many are asked at the same time: each client of a file may have a credential of its own."""
 
 _FIRST_FINAL: Final = 200
 _ERRORS: Final = 400
@@ -45,11 +52,51 @@ class Outcome:
     detail: str
 
 
-async def probe(route: Route, config: RouteConfig) -> Outcome:
+async def probe_all(
+    config: Config, provisioned: Provisioned
+) -> dict[tuple[str, str | None], Outcome]:
+    """Ask each upstream once with its route's credential, and once with each of clients' own.
+
+    Args:
+        config: settled.
+        provisioned: made of it, and not used otherwise.
+
+    Returns:
+        What the upstreams said, by the name of the route and that of a client's own credential;
+        None: the route's.
+    """
+    routes = provisioned.snapshot.routes
+    asked = _questions(config, provisioned)
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def outcome(name: str, injector: Injector) -> Outcome:
+        async with places:
+            return await _probe(routes[name], config.routes[name], injector)
+
+    said = await asyncio.gather(*(outcome(name, with_) for (name, _), with_ in asked.items()))
+    return dict(zip(asked, said, strict=True))
+
+
+def _questions(config: Config, provisioned: Provisioned) -> dict[tuple[str, str | None], Injector]:
+    questions: dict[tuple[str, str | None], Injector] = {}
+    for name, route in provisioned.snapshot.routes.items():
+        questions[name, None] = route.injector
+    for (name, credential), injector in sorted(provisioned.own.items(), key=_names):
+        bound = binding(config, name)
+        if bound is None or bound.name != credential:
+            questions[name, credential] = injector
+    return questions
+
+
+def _names(entry: tuple[tuple[str, str], Injector]) -> tuple[str, str]:
+    return entry[0]
+
+
+async def _probe(route: Route, config: RouteConfig, injector: Injector) -> Outcome:
     """Send one GET to the upstream: for the preset's probe path, or `/`."""
     preset = None if config.preset is None else get_preset(config.preset)
     try:
-        status = await _ask(route, "/" if preset is None else preset.probe)
+        status = await _ask(route, injector, "/" if preset is None else preset.probe)
     except CredentialUnavailable:
         return Outcome(good=False, status=None, detail="the credential is not available")
     except UpstreamError as error:
@@ -70,10 +117,10 @@ def _judge(status: int, preset: Preset | None) -> Outcome:
     return Outcome(good=True, status=status, detail="the upstream takes the credential")
 
 
-async def _ask(route: Route, path: str) -> int:
+async def _ask(route: Route, injector: Injector, path: str) -> int:
     head = Head("GET", path, (1, 1), _FIELDS, _Unnamed(), None, chunked=False, keep_alive=False)
     lines, _, _ = route.request.fields(head, _ENTRANCE, Peer("127.0.0.1"), ours=False)
-    request = assemble("GET", path, None, lines, route.injector.inject())
+    request = assemble("GET", path, None, lines, injector.inject())
     connection = await route.pool.connect()
     try:
         response = connection.begin(request.head, to_head=False, whole=True)

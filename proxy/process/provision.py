@@ -6,6 +6,7 @@ import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.config.errors import ConfigError
+from proxy.config.exposure import in_clear
 from proxy.config.settle import binding, named_binding, too_short
 from proxy.credentials.fixed import FixedCredential
 from proxy.credentials.sources import SourceError, from_env, from_file
@@ -47,6 +48,7 @@ class Provisioned(NamedTuple):
         credentials: each once.
         pools: each once.
         gateway: who may use it; None: nobody is asked.
+        own: what puts clients' own credentials on, by the names of the route and the credential.
         warnings: what the operator should know, one sentence each.
     """
 
@@ -54,6 +56,7 @@ class Provisioned(NamedTuple):
     credentials: tuple[FixedCredential, ...]
     pools: tuple[Pool, ...]
     gateway: Gateway | None
+    own: Mapping[tuple[str, str], Injector]
     warnings: tuple[str, ...]
 
 
@@ -86,7 +89,8 @@ def provision(config: Config, environ: Mapping[str, str], sweep: Sweep, log: Log
         tuple(works.credentials.values()),
         tuple(works.pools.values()),
         gateway,
-        (*works.warnings, *too_short(config, works.secrets)),
+        works.own,
+        (*works.warnings, *too_short(config, works.secrets), *in_clear(config)),
     )
 
 
@@ -100,6 +104,7 @@ class _Works:
         self.credentials: dict[str, FixedCredential] = {}
         self.secrets: dict[KeyPath, Secret] = {}
         self.pools: dict[object, Pool] = {}
+        self.own: Mapping[tuple[str, str], Injector] = {}
         self._environ = environ
         self._sweep = sweep
 
@@ -115,7 +120,9 @@ class _Works:
             # Whoever is added later may have any of them: they must be at hand.
             for name in self.config.credentials:
                 self._credential(name, named_binding(self.config, name))
-        gateway = Gateway(self.config, Callers(self._clients_injector), self._sweep, log)
+        callers = Callers(self._clients_injector)
+        self.own = callers.injectors
+        gateway = Gateway(self.config, callers, self._sweep, log)
         try:
             gateway.load()
         except ClientsUnreadable as error:

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 
 from proxy.config.errors import ConfigError
+from proxy.config.together import attempt
 from proxy.dataplane.front import Front
 from proxy.dataplane.handler import Handler
 from proxy.dataplane.limits import ClientLimits
@@ -21,7 +22,7 @@ from proxy.upstream.sweep import Sweep
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from proxy.config.errors import Problem
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from proxy.process.listeners import Listener
     from proxy.process.provision import Provisioned
 
-
-_Made = TypeVar("_Made")
 
 FEW_CONNECTIONS: Final = 1000
 """So few that it is told, where nobody has asked for a number."""
@@ -86,9 +85,9 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         problems: list[Problem] = []
-        provisioned = _made(lambda: provision(config, environ, Sweep(loop), log), problems)
-        certificates = _made(lambda: _certificates(config, log), problems)
-        accounts = _made(lambda: Accounts(config, log), problems)
+        provisioned = attempt(lambda: provision(config, environ, Sweep(loop), log), problems)
+        certificates = attempt(lambda: _certificates(config, log), problems)
+        accounts = attempt(lambda: Accounts(config, log), problems)
         if provisioned is None or accounts is None or problems:
             if accounts is not None:
                 await accounts.stop()
@@ -215,15 +214,6 @@ class Service:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
-
-
-def _made(make: Callable[[], _Made], problems: list[Problem]) -> _Made | None:
-    """Return what is made, or None and what is wrong: somebody who starts is told all at once."""
-    try:
-        return make()
-    except ConfigError as error:
-        problems.extend(error.problems)
-        return None
 
 
 def _certificates(config: Config, log: Log) -> Certificates | None:

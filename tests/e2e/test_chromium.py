@@ -84,6 +84,7 @@ def told(tmp_path_factory):
                 first = pages.report()
                 arrived = upstream.taken()
                 second = pages.report()
+            proxy.stop()  # its last lines are written then
             log = proxy.log
         yield {
             "allowed": first["results"],

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.callgrind import count
+from benchmarks.cachegrind import count
 from benchmarks.instructions import KEY_BAR, ROUTES_BAR, counted, key_check, load_stored
 from benchmarks.pure_path import HEADS
 from tests.e2e.rig.tools import tool
 
 
-# The whole file is one count: 20 s of CPU time, and far more on a busy machine.
+# The whole file is one count: 10 s of CPU time, and far more on a busy machine.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.rig.client_keys import client, new
 from tests.integration.rig.proxy import get, one_route, request, running
-from tests.integration.rig.upstream import Upstream
+from tests.integration.rig.upstream import OK, Upstream
 
 
 ALICE = new("alice")
@@ -63,6 +63,39 @@ async def test_a_body_that_is_too_large_at_sight_was_not_allowed(gateway, upstre
         answer = await proxy.ask(chunked + b"20\r\n" + b"a" * 32 + b"\r\n0\r\n\r\n")
     assert (413, []) == (answer.status, upstream.visits)
     assert [("deny", 413)] == decided(told())
+
+
+@pytest.mark.parametrize(
+    ("limits", "rule"),
+    [({}, "clients.alice.concurrency"), ({"concurrency": 1}, "routes.api.limits.concurrency")],
+)
+async def test_one_at_once_too_many_was_denied(gateway, told, limits, rule):
+    """It is a limit as a rate is, though its status is an outage's."""
+    async with Upstream(None) as slow:
+        config = gateway(slow.origin, limits=limits)
+        if limits:
+            del config["clients"]["alice"]["concurrency"]
+        async with running(config) as proxy, await proxy.client() as first:
+            first.send(get("/api/x", KEY))
+            await slow.asked()
+            answer = await proxy.ask(get("/api/x", KEY))
+            slow.visits[0].send(OK)
+            await first.answer()
+    assert (503, 1) == (answer.status, len(slow.visits))
+    assert [("deny", 503), ("allow", 200)] == decided(told())
+    denied = told()[0]
+    assert (rule, None, "overloaded") == (denied["rule"], denied["credential"], denied["error"])
+
+
+async def test_what_has_no_credential_was_not_denied(gateway, upstream, told):
+    """503 as well, and behind a rule that allows: but it is a thing that is missing."""
+    config = gateway(upstream.origin, credential={"bearer": {"env": "GONE", "required": False}})
+    config["clients"]["alice"]["rules"] = [{"paths": ["/**"], "action": "allow"}]
+    async with running(config) as proxy:
+        answer = await proxy.ask(get("/api/x", KEY))
+    assert 503 == answer.status
+    assert [("error", 503)] == decided(told())
+    assert ["clients.alice.rules[0]"] == [line["rule"] for line in told()]
 
 
 async def test_an_upstream_that_is_not_there_is_an_error(gateway, told):

@@ -3,82 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 import threading
-import time
 
 import pytest
 
+from proxy.config.client_warnings import doubtful
 from proxy.config.clients import ClientsUnreadable
 from proxy.config.errors import ConfigError, Problem
 from proxy.process import gateway as gateway_module
 from proxy.process.tokens import issuers_of
 from tests.integration.rig.client_keys import client, new
-from tests.integration.rig.command import invoke
+from tests.integration.rig.clients_file import (
+    ALICE,
+    ALICES_OTHER,
+    BOB,
+    Place,
+    bearer,
+    both,
+    revoked,
+    text_of,
+)
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, one_route, request
 
 
-SOON_S = 1.0
-"""A change is taken over within this time."""
-ALICE, ALICES_OTHER, BOB, CAROL = new("alice"), new("alice", 1), new("bob"), new("carol")
+CAROL = new("carol")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-def bearer(key):
-    """Return the field that shows a key."""
-    return f"Authorization: Bearer {key.text}"
-
-
-def text_of(clients):
-    """Return a file in the style of the command; the values are JSON, which is YAML."""
-    lines = []
-    for name, keys in clients.items():
-        lines += [f"{name}:", *(f"  {key}: {json.dumps(value)}" for key, value in keys.items())]
-    return "".join(f"{line}\n" for line in lines) or "{}\n"
-
-
-def both(**of_alice):
-    """Return the clients that the tests begin with."""
-    return {"alice": client(ALICE, ALICES_OTHER, **of_alice), "bob": client(BOB)}
-
-
-class Place:
-    """Where the file is, as Kubernetes mounts it: two links lead to it."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.path = directory / "clients.yaml"
-        self.versions = 0
-        directory.mkdir()
-
-    def mount(self, text):
-        """Write another version, and have the link lead to it."""
-        version = self.directory / f"..{self.versions}"
-        self.versions += 1
-        version.mkdir()
-        (version / "clients.yaml").write_text(text)
-        (self.directory / "..tmp").symlink_to(version.name)
-        (self.directory / "..tmp").replace(self.directory / "..data")
-        if not self.path.is_symlink():
-            self.path.symlink_to("..data/clients.yaml")
-
-    def rename(self, text):
-        """Put a new file in the place of the old one."""
-        new_file = self.directory / "new"
-        new_file.write_text(text)
-        new_file.replace(self.path)
-
-    def write(self, text):
-        """Write into the file."""
-        self.path.write_text(text)
-
-    def recreate(self, text):
-        """Delete the file, and write another."""
-        self.path.unlink()
-        self.path.write_text(text)
 
 
 @pytest.fixture
@@ -117,13 +69,6 @@ def gateway_of(proxy):
     return proxy.service.provisioned.gateway
 
 
-def revoked(place):
-    """Revoke a key by the command."""
-    assert 0 == invoke(
-        *("keys", "revoke", "alice", "--key", ALICE.stored[7:19], "--file", str(place.path))
-    )[0]  # fmt: skip
-
-
 def by(way):
     """Return what leaves one of alice's keys out, in one of the ways to change a file."""
     without = text_of(both() | {"alice": client(ALICES_OTHER)})
@@ -135,23 +80,20 @@ def by(way):
     [revoked, by("rename"), by("write"), by("recreate"), by("mount")],
     ids=["command", "rename", "write", "recreate", "mount"],
 )
-async def test_a_revoked_key_is_refused_within_a_second(start, config, place, change, request):
-    """On connections that are open, too; all other keys go on."""
+async def test_a_revoked_key_is_refused(start, config, place, change, request):
+    """On connections that are open, too; all other keys go on. How soon: `make soak`."""
     if request.node.callspec.id.endswith("mount"):
         place.path.unlink()
         place.mount(text_of(both()))
     proxy = await start(config)
     async with await proxy.client() as alice:
         before = await alice.ask(get("/api/x", bearer(ALICE)))
-        began = time.monotonic()
         change(place)
         await told(proxy, "clients_reloaded")
-        took_s = time.monotonic() - began
         after = await alice.ask(get("/api/x", bearer(ALICE)))
     others = [await status(proxy, key) for key in (ALICES_OTHER, BOB)]
 
     assert (200, 401, [200, 200]) == (before.status, after.status, others)
-    assert took_s < SOON_S
 
 
 async def test_requests_under_way_go_on_to_their_end(  # noqa: PLR0915 -- two of each kind
@@ -200,18 +142,15 @@ async def test_requests_under_way_go_on_to_their_end(  # noqa: PLR0915 -- two of
     assert [b"firstsecond"] * 2 == bodies
 
 
-async def test_a_new_client_comes_in_within_a_second(start, config, place):
+async def test_a_new_client_comes_in(start, config, place):
     """And one that is changed has its new rights."""
     proxy = await start(config)
     assert 401 == await status(proxy, CAROL)
-    began = time.monotonic()
     changed = {"alice": client(ALICE, methods=["PUT"]), "carol": client(CAROL)}
     place.rename(text_of(both() | changed))
     await told(proxy, "clients_reloaded")
-    took_s = time.monotonic() - began
 
     assert [200, 403, 200] == [await status(proxy, key) for key in (CAROL, ALICE, BOB)]
-    assert took_s < SOON_S
 
 
 INVALID = [
@@ -243,6 +182,52 @@ async def test_an_invalid_file_is_refused_and_the_old_clients_stay(
     assert [401, 401, 200] == [await status(proxy, key) for key in (ALICE, BOB, CAROL)]
 
 
+async def test_a_reload_warns_about_what_is_new(start, config, place):
+    """And says nothing again of what stays as it was."""
+
+    def warned():
+        lines = [line for line in proxy.log.lines if line["event"] == "configuration"]
+        return [(line["level"], line["detail"].split(":")) for line in lines]
+
+    old = {"old": client(new("old"), expires="2020-01-01")}
+    place.rename(text_of(both() | old))
+    proxy = await start(config)
+    assert ["clients that have expired: old"] == gateway_of(proxy).warnings
+
+    jwt = {"issuer": "i", "audience": "a", "jwks_url": "https://i.invalid/k"}
+    more = {"ci": {"jwt": jwt, "routes": "*"}, "carol": client(CAROL, expires="2020-01-01")}
+    place.rename(text_of(both() | old | more))
+    await told(proxy, "clients_reloaded")
+    first = warned()
+    place.rename(text_of(both(expires="2020-01-01") | old | more))
+    await told(proxy, "clients_reloaded", 2)
+    place.rename(text_of(both() | old | more))
+    await told(proxy, "clients_reloaded", 3)
+
+    every = "every token of its issuer for its audience comes in"
+    assert [
+        ("warning", ["clients.ci.jwt names no claims", f" {every}"]),
+        ("warning", ["clients that have expired", " carol"]),
+    ] == first
+    assert [*first, ("warning", ["clients that have expired", " alice"])] == warned()
+
+
+async def test_warnings_of_a_reload_are_made_beside_the_loop(start, config, place, monkeypatch):
+    """Of thousands of clients they would be a stall."""
+    threads = []
+
+    def noting(clients, *, now):
+        threads.append(threading.current_thread())
+        return doubtful(clients, now=now)
+
+    proxy = await start(config)
+    monkeypatch.setattr(gateway_module, "doubtful", noting)
+    place.rename(text_of(both(expires="2020-01-01")))
+    await told(proxy, "clients_reloaded")
+
+    assert [False] == [thread is threading.main_thread() for thread in threads]
+
+
 async def test_a_half_written_file_is_not_taken(start, config, place):
     """Else alice could do more than she may, and bob nothing."""
     whole = text_of(both(methods=["PUT"]))
@@ -263,11 +248,9 @@ async def test_a_half_written_file_is_not_taken(start, config, place):
 async def test_a_last_line_without_an_end_is_taken_in_the_end(start, config, place):
     """Some programs leave it away; it takes a little longer."""
     proxy = await start(config)
-    began = time.monotonic()
     place.rename(text_of({"carol": client(CAROL)}).rstrip("\n"))
     await told(proxy, "clients_reloaded")
 
-    assert time.monotonic() - began < SOON_S
     assert 200 == await status(proxy, CAROL)
 
 

@@ -215,6 +215,42 @@ def test_whoever_starts_is_told_all_that_is_not_there_at_once(tmp_path, monkeypa
     assert told[:-1] == [line.split(": ")[1] for line in file[2].splitlines()]
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_an_option_that_no_redis_has_is_wrong(tmp_path, monkeypatch, command):
+    """Told with its place and without the address; with what is wrong in the file of clients."""
+    monkeypatch.setenv("TOKEN", "FAKE")
+    limits = {"storage": "redis://:Canary7wQz4LmX2pR9@127.0.0.1:1/0?canary=1"}
+    (tmp_path / "clients.yaml").write_text("alice: {}\n", encoding="utf-8")
+    written(
+        tmp_path,
+        one_route("http://127.0.0.1:1") | {"limits": limits, "clients_file": "clients.yaml"},
+    )
+
+    status, out, err = invoke(command)
+
+    assert (2, "") == (status, out)
+    [of_clients, of_store] = err.splitlines()
+    assert "clients.yaml:1:1: alice: " in of_clients
+    assert of_store.startswith("config.yaml:1:")
+    assert ": limits.storage: has an option behind its ? that" in of_store
+    assert "canary" not in err.lower()
+
+
+@pytest.mark.parametrize("file", ["absent/audit.jsonl", "audit.jsonl"])
+def test_a_store_that_is_none_hides_no_audit_file(tmp_path, monkeypatch, file):
+    """Both are told, and each alone."""
+    monkeypatch.setenv("TOKEN", "FAKE")
+    config = one_route("http://127.0.0.1:1", limits={"rate": "1/day"})
+    limits = {"storage": "redis://127.0.0.1:65536/0"}
+    written(tmp_path, config | {"limits": limits, "audit": {"file": file}})
+
+    status, out, err = invoke("run")
+
+    assert (2, "") == (status, out)
+    wrong = ["limits.storage", "audit.file"] if "/" in file else ["limits.storage"]
+    assert wrong == [line.split(": ")[1] for line in err.splitlines()]
+
+
 def test_a_probe_reads_what_the_listeners_show(tmp_path, monkeypatch):
     """`run` could not start without it; a check alone needs no private key."""
     pki = Pki(tmp_path, trustme.CA())
@@ -229,6 +265,19 @@ def test_a_probe_reads_what_the_listeners_show(tmp_path, monkeypatch):
     assert 2 == status
     assert "config.yaml:1:" in err
     assert "holds no private key in PEM" in err
+
+
+@pytest.mark.parametrize("probe", [[], ["--probe"]])
+def test_check_tells_once_where_keys_travel_in_the_clear(tmp_path, probe):
+    """Also with what the probe tells of its own."""
+    config = one_route("http://127.0.0.1:1", credential="none", listen="0.0.0.0:2")
+    written(tmp_path, config | {"clients": {}})
+
+    _, out, _ = invoke("check", *probe)
+
+    [line] = [line for line in out.splitlines() if "unencrypted" in line]
+    assert line.startswith("warning: config.yaml:1:")
+    assert "routes.api.listen: keys and answers travel unencrypted on 0.0.0.0:2" in line
 
 
 @pytest.mark.parametrize(("clients", "none"), [({}, True), (None, False)])

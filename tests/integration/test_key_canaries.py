@@ -35,6 +35,13 @@ on_one_loop = pytest.mark.asyncio(loop_factories=["uvloop"])
 
 REQUESTS = 1000
 SEARCH = Search(WHOLE)
+CAUSES = {
+    None,  # without a key
+    "no client of that name",
+    "not a whole key",
+    "not one of the client's keys",
+    "the client has expired",
+}
 
 
 class Peers:
@@ -117,6 +124,7 @@ async def test_no_part_of_a_key_is_anywhere(config, upstream, tmp_path):
     assert set(SLOTS) <= {kind for each in passed for kind in each.kinds}
     assert statuses[200] == len(upstream.requests)
     assert statuses[200] == heads(upstream.requests).count(f"X-Own: own {TOKEN}!\r\n".encode())
+    assert CAUSES == {line["cause"] for line in gateway.log.requests if line["status"] == 401}
     for sink in (gateway.log.text, audit):
         assert b'"alice"' in sink
         assert b'"bob"' in sink

@@ -35,10 +35,11 @@ def connections():
 
 @pytest.fixture
 def uncollected():
-    """Keep the collector from running."""
-    gc.collect()
+    """Keep the collector from running, and what was there before from being looked at."""
     gc.disable()
+    gc.freeze()
     yield
+    gc.unfreeze()
     gc.enable()
 
 

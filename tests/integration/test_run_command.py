@@ -87,6 +87,33 @@ async def test_it_serves_where_memory_cannot_be_told_what_to_keep(upstream, tmp_
     assert (200, 0) == (answer.status, status), err
 
 
+async def test_run_warns_about_clients_as_check_does(upstream, tmp_path):
+    """Of the configuration and of the clients file, a bounded number of lines."""
+    jwt = {"issuer": "i", "audience": "a", "jwks_url": "https://i.invalid/k"}
+    key, expired = f"sha256:{'1' * 64}", {"routes": "*", "expires": "2020-01-01"}
+    others = {f"ci-{n}": {"jwt": jwt | {"audience": f"a{n}"}, "routes": "*"} for n in range(30)}
+    (tmp_path / "clients.yaml").write_text(json.dumps(others | {"old": {"key": key} | expired}))
+    written(
+        tmp_path,
+        one_route(upstream.origin, credential="none")
+        | {"clients": {"ci": {"jwt": jwt} | expired}, "clients_file": "clients.yaml"},
+    )
+    async with ready(cwd=tmp_path) as command:
+        command.process.send_signal(signal.SIGTERM)
+        _, err = await command.end()
+    checked = await finished("check", "--json", cwd=tmp_path)
+
+    lines = [json.loads(line) for line in err.splitlines()]
+    told = [line["detail"] for line in lines if line["event"] == "configuration"]
+    assert {"warning"} == {line["level"] for line in lines if line["event"] == "configuration"}
+    assert ["clients.ci.jwt", *(f"clients.ci-{n}.jwt" for n in range(19))] == [
+        detail.split()[0] for detail in told[:20]
+    ]
+    rest = ["11 more clients have a jwt without claims", "clients that have expired: ci, old"]
+    assert rest == told[20:]
+    assert told == json.loads(checked.stdout)["warnings"]
+
+
 async def test_a_second_signal_ends_it_now(serve, tmp_path):
     """Whatever is under way."""
     upstream = await serve(None)

@@ -588,10 +588,11 @@ def in_memory():
 
 @pytest.fixture
 def uncollected():
-    """Keep the collector from running."""
-    gc.collect()
+    """Keep the collector from running, and what was there before from being looked at."""
     gc.disable()
+    gc.freeze()
     yield
+    gc.unfreeze()
     gc.enable()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import time
 
 import pytest
 import trustme
@@ -13,10 +12,6 @@ import trustme
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get
 from tests.integration.rig.tls import Pki, connect, shown
-
-
-SOON_S = 1.0
-"""A new certificate is shown within this time."""
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +35,13 @@ async def secured(pki, start, upstream):
 
 
 async def told(proxy, event, count=1):
-    """Wait for lines of an event; return the last of that many, and the seconds it took."""
-    began = time.monotonic()
+    """Wait for lines of an event; return the last of that many."""
 
     def lines():
         return [line for line in proxy.log.lines if line["event"] == event]
 
     await seen(lambda: len(lines()) >= count)
-    return lines()[count - 1], time.monotonic() - began
+    return lines()[count - 1]
 
 
 async def shows(proxy, pki):
@@ -83,16 +77,15 @@ def renamed(pki, leaf):
 
 @pytest.mark.parametrize("change", [rewritten, renamed])
 async def test_new_handshakes_get_the_new_certificate(secured, pki, change):
-    """Within a second; the connection that is open stays."""
+    """The connection that is open stays. How soon: `make soak`."""
     async with await connect(secured, pki.context()) as old:
         await old.ask(get())
         change(pki, pki.issue("two"))
-        _, seconds = await told(secured, "certificate_reloaded")
+        await told(secured, "certificate_reloaded")
         name = await shows(secured, pki)
         answer = await old.ask(get())
 
     assert ("two", 200) == (name, answer.status)
-    assert seconds < SOON_S
 
 
 async def test_the_symbolic_link_of_kubernetes_is_swapped(pki, start, upstream, tmp_path):
@@ -113,10 +106,8 @@ async def test_the_symbolic_link_of_kubernetes_is_swapped(pki, start, upstream, 
     for number in (1, 2):
         (mounted / "..data_tmp").symlink_to(f"..2026_{number}")
         (mounted / "..data_tmp").replace(mounted / "..data")
-        _, seconds = await told(proxy, "certificate_reloaded", number)
+        await told(proxy, "certificate_reloaded", number)
         names.append(await shows(proxy, pki))
-
-        assert seconds < SOON_S
 
     assert ["one", "two", "three"] == names
 
@@ -141,7 +132,7 @@ async def test_a_broken_pair_is_refused_and_the_old_one_stays(secured, pki, brea
     """The log says which file and why, and a good pair is taken afterwards."""
     leaf = pki.issue("two")
     breaks(pki, leaf)
-    line, _ = await told(secured, "certificate_refused")
+    line = await told(secured, "certificate_refused")
     meanwhile = await shows(secured, pki)
     pki.write(leaf)
     await told(secured, "certificate_reloaded")

@@ -17,6 +17,7 @@ from proxy.access.claims import TokenRule
 from proxy.access.fetch import Document
 from proxy.access.tokens import IssuerSpec
 from proxy.dataplane.errors import KeysWanted
+from proxy.dataplane.model import Stranger
 from proxy.observe.log import Log
 
 
@@ -117,6 +118,11 @@ async def whose(tokens, token):
     except KeysWanted as wanted:
         await wanted.keys.refresh()
     return tokens.client_of(token)
+
+
+def cause_of(verdict):
+    """Return why a token is nobody's; None: it is somebody's."""
+    return verdict.cause if isinstance(verdict, Stranger) else None
 
 
 class Clock:

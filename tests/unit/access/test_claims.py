@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from proxy.access.claims import ends, meets
+from proxy.access.claims import ends, flaw
 from tests.unit.access.issuer_rig import NOW, payload, rule
 
 
@@ -14,6 +14,34 @@ JSON = st.recursive(
     lambda each: st.lists(each) | st.dictionaries(st.text(), each),
     max_leaves=5,
 )
+
+
+def meets(asked, claims, now):
+    """Tell whether claims have no flaw."""
+    return flaw(asked, claims, now) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"iss": "x", "aud": "x", "role": "y", "exp": 1}, "another issuer"),
+        ({"aud": "x", "role": "y", "exp": 1}, "another audience"),
+        ({"aud": None}, "another audience"),
+        ({"role": "y", "exp": 1}, "not the client's claims"),
+        ({"role": None}, "not the client's claims"),
+        ({"exp": None, "nbf": NOW + 99}, "a date that is missing or no number"),
+        ({"exp": "1"}, "a date that is missing or no number"),
+        ({"nbf": "1", "exp": 1}, "a date that is missing or no number"),
+        ({"iat": True}, "a date that is missing or no number"),
+        ({"exp": 1, "nbf": NOW + 99}, "expired"),
+        ({"nbf": NOW + 31}, "not yet valid"),
+        ({"iat": NOW + 31}, "not yet valid"),
+        ({}, None),
+    ],
+)
+def test_the_first_flaw_is_told(changes, told):
+    """In the order in which whoever has set up the client would look."""
+    assert flaw(rule(claims={"role": "x"}), payload(**{"role": "x"} | changes), NOW) == told
 
 
 @pytest.mark.parametrize(

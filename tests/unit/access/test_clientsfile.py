@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.access import clientsfile
+from proxy.access import clientsfile, keys
 from proxy.access.clientsedit import MisfitError
 from proxy.access.editlock import Patience
 from proxy.access.yamltext import ClientsFileError
@@ -254,10 +254,10 @@ def test_what_is_no_clients_file_is_refused(tmp_path):
 
 def test_a_file_that_is_too_large_is_refused(path, monkeypatch):
     """It is something else; and none is made so large."""
-    monkeypatch.setattr(clientsfile, "MAX_SIZE", len(TEXT))
+    monkeypatch.setattr(keys, "MAX_FILE_SIZE", len(TEXT))
     with pytest.raises(ClientsFileError, match="would be over"):
         clientsfile.add(path, "bob", B, ("r",))
-    monkeypatch.setattr(clientsfile, "MAX_SIZE", len(TEXT) - 1)
+    monkeypatch.setattr(keys, "MAX_FILE_SIZE", len(TEXT) - 1)
     with pytest.raises(ClientsFileError, match="is over"):
         clientsfile.listing(path)
 

@@ -12,6 +12,7 @@ import pytest
 from proxy.access.keys import digest, new_key
 from proxy.access.registry import Book, Entry, Registry
 from proxy.access.throttle import Throttle
+from proxy.dataplane.model import Peer, Stranger
 
 
 KEYS = {
@@ -52,7 +53,11 @@ def registry(same: Any = hmac.compare_digest, now: Any = lambda: NOW) -> Registr
 
 
 def name_of(caller: Any) -> str | None:
-    return None if caller is None else caller.name
+    return None if caller is None or isinstance(caller, Stranger) else caller.name
+
+
+def cause_of(caller: Any) -> str | None:
+    return caller.cause if isinstance(caller, Stranger) else None
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -82,18 +87,63 @@ WRONG = {
     "expired": OLD,
     "no key at all": "kb_",
     "wrong checksum": KEYS["alice"][0][:-1] + ("a" if KEYS["alice"][0][-1] != "a" else "b"),
+    "wrong key of an expired client": new_key("old"),
+}
+CAUSES = {
+    "unknown client": "no client of that name",
+    "wrong key": "not one of the client's keys",
+    "wrong key of a client of three": "not one of the client's keys",
+    "client without keys": "not one of the client's keys",
+    "expired": "the client has expired",
+    "no key at all": "not a whole key",
+    "wrong checksum": "not a whole key",
+    "wrong key of an expired client": "not one of the client's keys",
 }
 
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_unknown_wrong_and_expired_keys_run_the_same_comparisons(kind):
+    """And their cause is told behind them; to find it out takes no more of them."""
     comparing = Comparing()
     clients = registry(comparing)
 
     for _ in range(2):
         comparing.sizes.clear()
-        assert clients.by_key(WRONG[kind]) is None
+        assert cause_of(clients.by_key(WRONG[kind])) == CAUSES[kind]
         assert comparing.sizes == [(32, 32)] * 3
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_no_cause_is_told_before_the_last_comparison(kind):
+    class Broken(Exception):
+        pass
+
+    compared = 0
+
+    def same(one: bytes, other: bytes) -> bool:
+        nonlocal compared
+        compared += 1
+        if compared == 3:
+            raise Broken
+        return hmac.compare_digest(one, other)
+
+    with pytest.raises(Broken):
+        registry(same).by_key(WRONG[kind])
+
+
+@pytest.mark.parametrize("cause", sorted(set(CAUSES.values())))
+def test_whoever_is_refused_is_not_told_why(cause):
+    """The refusals differ in what the log is told, and in nothing else; the braked ones, too."""
+    told: list[dict[str, Any]] = []
+    for each in ("another cause", cause):
+        throttle = Throttle(lambda: 1.0)
+        clients = Registry(throttle)
+        refusals = [clients.failed(Peer("127.0.0.1"), each) for _ in range(11)]
+        assert [refusal.cause for refusal in refusals[:10]] == [each] * 10
+        assert refusals[10].cause == f"wrong client keys, the last one: {each}"
+        told += [vars(refusal) | {"cause": None, "is": type(refusal)} for refusal in refusals]
+
+    assert told[:11] == told[11:]
 
 
 def test_a_right_key_is_compared_as_often_and_then_remembered():
@@ -123,17 +173,17 @@ def test_a_client_expires_while_its_key_is_remembered():
     assert name_of(clients.by_value(OLD)) == "old"
     now = NOW
 
-    assert clients.by_key(OLD) is None
+    assert cause_of(clients.by_key(OLD)) == "the client has expired"
     assert clients.by_value(OLD) is None
 
 
 def test_a_revoked_key_is_forgotten_with_the_clients():
     clients = registry()
     key = KEYS["alice"][0]
-    assert clients.by_key(key, key) is not None
+    assert name_of(clients.by_key(key, key)) == "alice"
     clients.replace(Book(ENTRIES[1:]))
 
-    assert clients.by_key(key) is None
+    assert cause_of(clients.by_key(key)) == "no client of that name"
     assert clients.by_value(key) is None
 
 
@@ -141,28 +191,30 @@ def test_a_certificate_belongs_to_a_client():
     clients = registry()
 
     assert name_of(clients.by_certificate("CN=bob")) == "bob"
-    assert clients.by_certificate("CN=old") is None
-    assert clients.by_certificate("CN=nobody") is None
+    assert cause_of(clients.by_certificate("CN=old")) == "the client has expired"
+    assert cause_of(clients.by_certificate("CN=nobody")) == "no client has this certificate"
 
 
 def test_a_token_belongs_to_a_client():
-    tokens = SimpleNamespace(issues=lambda token: token == "t", client_of={"t": "ci"}.get)
+    known: dict[str, Any] = {"t": "ci", "o": "old", "u": Stranger("a cause")}
+    tokens = SimpleNamespace(issues=lambda token: token == "t", client_of=known.get)
     clients = registry()
     assert not clients.issues("t")
-    assert clients.by_token("t") is None
+    assert cause_of(clients.by_token("t")) == "token: of no client"
     clients.replace(Book(ENTRIES), cast("Any", tokens))
 
     assert clients.issues("t")
     assert not clients.issues("u")
     assert name_of(clients.by_token("t")) == "ci"
-    assert clients.by_token("u") is None
+    assert cause_of(clients.by_token("u")) == "a cause"
+    assert cause_of(clients.by_token("o")) == "the client has expired"
 
 
 def test_a_client_of_a_token_that_is_gone_is_nobody():
     clients = registry()
     clients.replace(Book([]), cast("Any", SimpleNamespace(client_of=lambda _: "ci")))
 
-    assert clients.by_token("t") is None
+    assert cause_of(clients.by_token("t")) == "token: of no client"
 
 
 def test_nothing_of_a_key_shows():

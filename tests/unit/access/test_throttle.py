@@ -28,7 +28,7 @@ def throttle(clock):
 
 
 def statuses(throttle, address, times):
-    return [throttle.failed(address).status for _ in range(times)]
+    return [throttle.failed(address, "a cause").status for _ in range(times)]
 
 
 def test_ten_a_minute_then_no_more(throttle, clock):
@@ -42,12 +42,12 @@ def test_ten_a_minute_then_no_more(throttle, clock):
 def test_whoever_waits_as_told_is_heard(throttle, clock):
     statuses(throttle, "127.0.0.1", AMOUNT)
     clock.now += 20
-    refused = throttle.failed("127.0.0.1")
+    refused = throttle.failed("127.0.0.1", "a cause")
 
     assert isinstance(refused, RateLimited)
     fields = dict(refused.fields)
     clock.now += int(fields[b"Retry-After"])
-    assert isinstance(throttle.failed("127.0.0.1"), ClientKeyInvalid)
+    assert isinstance(throttle.failed("127.0.0.1", "a cause"), ClientKeyInvalid)
     assert fields[b"RateLimit-Policy"] == b'"wrong-keys";q=10;w=60'
     assert fields[b"RateLimit"] == b'"wrong-keys";r=0;t=' + fields[b"Retry-After"]
 
@@ -75,7 +75,7 @@ def test_ipv4_in_ipv6_is_not_one_network(throttle):
 def test_the_oldest_of_very_many_peers_is_forgotten(throttle):
     statuses(throttle, "first", AMOUNT)
     for number in range(10_000):
-        throttle.failed(f"peer-{number}")
+        throttle.failed(f"peer-{number}", "a cause")
 
     assert statuses(throttle, "first", 1) == [401]
     assert len(throttle._failures) == 10_000

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 def line(name, number, pad=0):
-    """Return a line that no other is like."""
-    return json.dumps({"ts": "now", "by": name, "number": number, "pad": "x" * pad}).encode()
+    """Return a line that no other is like, spelled as ours are: half of one is known by that."""
+    told = {"ts": "now", "by": name, "number": number, "pad": "x" * pad}
+    return json.dumps(told, separators=(",", ":")).encode()
 
 
 def say(*words):

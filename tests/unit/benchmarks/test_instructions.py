@@ -1,10 +1,10 @@
-"""What is made of callgrind's counts."""
+"""What is made of cachegrind's counts."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.callgrind import Child, CountError, per_time, total
+from benchmarks.cachegrind import Child, CountError, per_time, total
 from benchmarks.counted import ASKED, REFERENCE, UNASKED
 from benchmarks.instructions import counted, key_check, load_stored, markdown
 from benchmarks.pure_path import HEADS
@@ -38,11 +38,11 @@ def test_start_up_cancels():
 
 def test_a_profile_tells_its_total():
     """Of all its parts."""
-    assert 770738135 == total("events: Ir\nsummary: 7\n\n\ntotals: 770738135\n")
+    assert 770738135 == total("events: Ir\nfn=f\n12 770738135\nsummary: 770738135\n")
 
 
 def test_a_profile_without_a_total_is_an_error():
-    """Callgrind was killed, or is another one."""
+    """Cachegrind was killed, or is another one."""
     with pytest.raises(CountError):
         total("events: Ir\n")
 

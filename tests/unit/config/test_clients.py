@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
+from proxy.access import clientsfile, keys
+from proxy.access.yamltext import ClientsFileError
 from proxy.config import source
-from proxy.config.client_checks import warnings
-from proxy.config.clients import ClientConfig, RateConfig, load_clients
+from proxy.config.clients import RateConfig, load_clients
 from proxy.config.errors import ConfigError
 from proxy.config.source import MAX_ALIASED, MAX_NODES
 from tests.unit.config.test_source import PARSERS
@@ -250,6 +252,19 @@ def test_a_path_that_is_no_file_is_one_line(read, tmp_path, kind, expected):
     assert f"{path}: {expected}" == str(caught.value)
 
 
+@pytest.mark.parametrize(("room", "fits"), [(0, True), (-1, False)])
+def test_what_a_service_reads_the_editor_edits(read, tmp_path, monkeypatch, room, fits):
+    """To the byte: nobody finds out by a revocation that does not work."""
+    path = tmp_path / "clients.yaml"
+    path.write_text(EVERY_KEY, encoding="utf-8")
+    monkeypatch.setattr(keys, "MAX_FILE_SIZE", len(EVERY_KEY) + room)
+    config = read(MAIN)
+
+    for reads in (lambda: load_clients(path, config), lambda: clientsfile.listing(path)):
+        with contextlib.nullcontext() if fits else pytest.raises((ConfigError, ClientsFileError)):
+            assert 1 == len(reads())
+
+
 def test_every_problem_is_told(lines_of):
     """In the order of the file, with their lines."""
     actual = lines_of(
@@ -409,33 +424,3 @@ def test_invalid_clients_are_no_reason_to_call_a_listener_open(errors):
 
     assert ["clients.a:"] == [line.split()[1] for line in errors(text + "clients: {a: x}")]
     assert ["clients:"] == [line.split()[1] for line in errors(text + "clients: [a]")]
-
-
-def made(**keys):
-    """Return a client."""
-    return ClientConfig.model_validate({"key": HASHES[0], "routes": "*", **keys})
-
-
-def test_an_expired_client_is_warned_about():
-    """Not refused: a day that comes must not stop a gateway from starting."""
-    clients = {"old": made(expires="1970-01-01"), "new": made(expires="2999-01-01"), "any": made()}
-
-    assert [] == warnings(clients, now=86399.0)
-    assert ["clients that have expired: old"] == warnings(clients, now=86400.0)
-
-
-def test_of_many_expired_clients_some_are_named():
-    """One line."""
-    (actual,) = warnings({f"c{n}": made(expires="1970-01-01") for n in range(12)}, now=1e9)
-
-    assert actual.endswith("c8, c9 and 2 more")
-
-
-def test_a_jwt_without_claims_is_warned_about():
-    """Whoever gets a token of the issuer for the audience comes in."""
-    jwt = {"issuer": "i", "audience": "j", "jwks_url": "https://x.org/k"}
-    (actual,) = warnings(
-        {"ci": made(jwt=jwt), "job": made(jwt={**jwt, "claims": {"a": "b"}})}, now=0.0
-    )
-
-    assert actual.startswith("clients.ci.jwt names no claims")

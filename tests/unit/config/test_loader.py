@@ -10,7 +10,7 @@ import pytest
 
 from proxy.config import presets
 from proxy.config.addresses import TcpAddress, UnixAddress
-from proxy.config.client_checks import warnings
+from proxy.config.client_warnings import Doubtful, doubtful
 from proxy.config.clients import CertificateConfig, ClientConfig, JwtConfig, RateConfig
 from proxy.config.errors import ConfigError
 from proxy.config.loader import MAX_FILE_SIZE, load
@@ -365,7 +365,7 @@ def test_the_example_of_a_gateway_is_valid():
     ]
 
     assert {(True, False, False), (False, True, False), (False, False, True)} == set(ways)
-    assert [] == warnings(config.clients, now=0.0)
+    assert Doubtful() == doubtful(config.clients, now=0.0)
 
 
 def test_the_example_of_a_gateway_shows_every_key():

@@ -15,7 +15,7 @@ from proxy.dataplane.errors import (
     ClientKeyRequired,
     KeysWanted,
 )
-from proxy.dataplane.model import Peer
+from proxy.dataplane.model import Peer, Stranger
 
 
 KEY, OTHER = "kb_alice_abc", "kb_bob_abc"
@@ -42,7 +42,7 @@ class Clients:
         """Look up."""
         self.asked.append(key)
         self.values.append(value)
-        return self.known.get(key)
+        return self.known.get(key, Stranger("a cause"))
 
     def issues(self, token):
         """Take anything of three parts."""
@@ -54,10 +54,10 @@ class Clients:
         """Know alice alone."""
         return name == "alice"
 
-    def failed(self, peer):
+    def failed(self, peer, cause):
         """Count."""
         self.failures += 1
-        return ClientKeyInvalid(peer.address)
+        return ClientKeyInvalid(peer.address, cause=cause)
 
 
 def who(*values: str, clients: Clients | None = None, certificate: str | None = None) -> str:
@@ -150,9 +150,9 @@ def test_none_is_a_challenge_and_no_failure(values):
 @pytest.mark.parametrize("value", [OTHER, "kb_", f"Bearer {OTHER}", basic(f"a:{OTHER}")])
 def test_a_wrong_one_is_a_failure(value):
     clients = Clients()
-    with pytest.raises(ClientKeyInvalid):
+    with pytest.raises(ClientKeyInvalid) as refused:
         who(value, clients=clients)
-    assert clients.failures == 1
+    assert (clients.failures, refused.value.cause) == (1, "a cause")
 
 
 def test_a_token_of_an_issuer_is_taken():
@@ -166,9 +166,30 @@ def test_a_token_counts_as_bearer_alone():
 
 def test_a_token_that_is_not_valid_is_a_failure():
     clients = Clients()
-    with pytest.raises(ClientKeyInvalid):
+    with pytest.raises(ClientKeyInvalid) as refused:
         who("Bearer a.b.c", clients=clients)
-    assert clients.failures == 1
+    assert (clients.failures, refused.value.cause) == (1, "a cause")
+
+
+@pytest.mark.parametrize(
+    ("values", "cause"),
+    [
+        (("", f"bearer {TOKEN}"), "token: of no configured issuer"),
+        ((f"Bearer {TOKEN}.x",), ""),
+        (("Bearer a.b",), ""),
+        ((TOKEN,), ""),
+        ((basic("a.b:c.d"),), ""),
+        ((), ""),
+    ],
+)
+def test_a_token_that_is_passed_over_is_told_to_the_log(values, cause):
+    class Issuerless(Clients):
+        def issues(self, token):
+            return False
+
+    with pytest.raises(ClientKeyRequired) as refused:
+        who(*values, clients=Issuerless())
+    assert refused.value.cause == cause
 
 
 def test_keys_that_are_wanted_are_asked_for():
@@ -185,8 +206,10 @@ def test_a_certificate_is_enough():
 
 
 def test_a_certificate_of_nobody_is_asked_for_a_key():
-    with pytest.raises(ClientKeyRequired):
-        who(certificate="CN=somebody")
+    clients = Clients()
+    with pytest.raises(ClientKeyRequired) as refused:
+        who(certificate="CN=somebody", clients=clients)
+    assert (clients.failures, refused.value.cause) == (0, "a cause")
 
 
 def test_a_key_counts_with_a_certificate_of_nobody():

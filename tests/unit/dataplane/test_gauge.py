@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.dataplane.errors import Overloaded
+from proxy.dataplane.errors import TooManyAtOnce
 from proxy.dataplane.gauge import NO_PLACES, Gauge, Places
 
 
@@ -12,7 +12,7 @@ def test_as_many_as_the_limit_may_be_under_way():
     gauge = Gauge(2, "routes.a.limits.concurrency")
     with Places((gauge,)), Places((gauge,)):
         assert gauge.taken == 2
-        with pytest.raises(Overloaded) as refused, Places((gauge,)):
+        with pytest.raises(TooManyAtOnce) as refused, Places((gauge,)):
             pytest.fail("it got in")
 
     assert gauge.taken == 0
@@ -24,7 +24,7 @@ def test_as_many_as_the_limit_may_be_under_way():
 def test_a_place_that_is_not_used_is_given_back():
     """The route has room, the client has none."""
     route, client = Gauge(5, "route"), Gauge(0, "client")
-    with pytest.raises(Overloaded), Places((route, client)):
+    with pytest.raises(TooManyAtOnce), Places((route, client)):
         pytest.fail("it got in")
 
     assert (route.taken, client.taken) == (0, 0)

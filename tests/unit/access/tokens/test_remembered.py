@@ -16,10 +16,14 @@ from tests.unit.access.issuer_rig import (
     Lines,
     Scripted,
     Signer,
+    cause_of,
     payload,
     rule,
     whose,
 )
+
+
+NO_KEY = "token: its issuer has no key of that id and algorithm"
 
 
 async def test_a_verified_token_is_not_verified_again(make, counted):
@@ -29,7 +33,7 @@ async def test_a_verified_token_is_not_verified_again(make, counted):
     assert [tokens.client_of(token) for _ in range(5)] == ["ci"] * 5
     assert len(counted) == 1
 
-    assert [tokens.client_of(forged) for _ in range(2)] == [None] * 2
+    assert [cause_of(tokens.client_of(forged)) for _ in range(2)] == ["token: signature"] * 2
     assert len(counted) == 3
 
 
@@ -41,7 +45,7 @@ async def test_it_is_remembered_until_its_end(make, clock):
     clock.now += 89.9
     assert tokens.client_of(token) == "ci"
     clock.now += 0.1
-    assert tokens.client_of(token) is None
+    assert cause_of(tokens.client_of(token)) == "token: expired"
 
 
 async def test_so_many_are_remembered(make, counted):
@@ -68,7 +72,7 @@ async def test_new_rules_forget_verdicts_and_keep_keys(make, server, clock):
     assert new.client_of(token) == "other"
     assert server.asked == 1
     clock.now += BRAKE_S
-    assert await whose(new, Signer(kid="k2").token()) is None
+    assert cause_of(await whose(new, Signer(kid="k2").token())) == NO_KEY
     assert server.asked == 2
 
 

@@ -10,10 +10,14 @@ from proxy.access.issuers import BRAKE_S, MIN_LIFE_S
 from proxy.dataplane.errors import ClientKeysUnavailable
 from tests.unit.access.issuer_rig import (
     Signer,
+    cause_of,
     key_set,
     payload,
     whose,
 )
+
+
+NO_KEY = "token: its issuer has no key of that id and algorithm"
 
 
 async def test_a_new_key_is_asked_for(make, server, clock):
@@ -35,7 +39,7 @@ async def test_a_removed_key_is_refused(make, server, clock):
     server.tell(key_set(Signer(kid="k2", serial=1)))
 
     clock.now += MIN_LIFE_S * 2
-    assert await whose(tokens, token) is None
+    assert cause_of(await whose(tokens, token)) == NO_KEY
     assert tokens.issues(token)
 
 
@@ -45,13 +49,13 @@ async def test_a_flood_of_unknown_key_ids_asks_once_in_thirty_seconds(make, serv
     assert await whose(tokens, good) == "ci"
     clock.now += BRAKE_S
     for count in range(200):
-        assert await whose(tokens, Signer(kid=f"x{count}").token()) is None
+        assert cause_of(await whose(tokens, Signer(kid=f"x{count}").token())) == NO_KEY
         assert tokens.client_of(good) == "ci"
         clock.now += 0.125  # exact in binary
 
     assert server.asked == 2
     clock.now += BRAKE_S - 25
-    assert await whose(tokens, Signer(kid="y").token()) is None
+    assert cause_of(await whose(tokens, Signer(kid="y").token())) == NO_KEY
     assert server.asked == 3
 
 
@@ -61,7 +65,7 @@ async def test_a_wrong_signature_asks_nobody(make, server, clock):
     await whose(tokens, Signer().token())
     clock.now += BRAKE_S
 
-    assert tokens.client_of(Signer(serial=1).token()) is None
+    assert cause_of(tokens.client_of(Signer(serial=1).token())) == "token: signature"
     assert server.asked == 1
 
 
@@ -72,7 +76,9 @@ async def test_without_a_key_id_one_key_is_enough(make, server, clock):
 
     server.tell(key_set(Signer(), Signer(kid="k2", serial=1)))
     clock.now += MIN_LIFE_S * 2
-    assert await whose(tokens, Signer(kid=None).token()) is None
+    assert cause_of(await whose(tokens, Signer(kid=None).token())) == (
+        "token: no key id, and its issuer has not just one key that fits"
+    )
 
 
 async def test_without_a_key_id_a_rotation_is_seen(make, server, clock):

@@ -22,6 +22,7 @@ from tests.unit.access.issuer_rig import (
     Lines,
     Scripted,
     Signer,
+    cause_of,
     key_set,
     payload,
     rule,
@@ -48,7 +49,7 @@ async def test_another_issuers_token_is_none_of_ours(make, server):
     token = Signer().token(payload(iss="https://other.example"))
 
     assert not tokens.issues(token)
-    assert tokens.client_of(token) is None
+    assert cause_of(tokens.client_of(token)) == "token: of no configured issuer"
     assert server.asked == 0
 
 
@@ -64,8 +65,25 @@ async def test_no_rule_is_met(make, server):
     """Such a token is refused before its issuer is asked."""
     tokens = make(rule(claims={"role": "x"}))
 
-    assert tokens.client_of(Signer().token(payload(role="z"))) is None
+    verdict = tokens.client_of(Signer().token(payload(role="z")))
+    assert cause_of(verdict) == "token: not the client's claims"
     assert server.asked == 0
+
+
+async def test_the_cause_is_that_of_the_nearest_client(make):
+    """Of several whose issuer it is, wherever it stands among them."""
+    tokens = make(
+        rule("a", audience="x"), rule("b", claims={"role": "b"}), rule("c", claims={"role": "c"})
+    )
+
+    for changes, cause in {
+        (("aud", "z"),): "another audience",
+        (("role", "z"),): "not the client's claims",
+        (("role", "b"), ("exp", 1)): "expired",
+        (("role", "b"), ("nbf", 2**40)): "not yet valid",
+    }.items():
+        verdict = tokens.client_of(Signer().token(payload(**dict(changes))))
+        assert cause_of(verdict) == f"token: {cause}"
 
 
 def test_an_issuer_has_one_address(lines):
@@ -139,7 +157,7 @@ def test_what_is_taken_is_a_token_to_pyjwt(loaded, changes, at):
     if at is not None:
         token = token[: at[0]] + at[1] + token[at[0] + 1 :]
     try:
-        taken = loaded.client_of(token) is not None
+        taken = cause_of(loaded.client_of(token)) is None
     except KeysWanted:
         taken = False
 
@@ -156,7 +174,7 @@ def test_what_is_taken_is_a_token_to_pyjwt(loaded, changes, at):
 def test_any_text_gets_a_verdict(loaded, text):
     """Neither raises."""
     assert not loaded.issues(text)
-    assert loaded.client_of(text) is None
+    assert cause_of(loaded.client_of(text)) == "token: not of three parts"
 
 
 async def test_a_failed_fetch_is_the_only_error(lines):
