@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,19 @@ def test_who_looks_up_can_end_it(path, config):
         ClientsFile(path, config, {}, look_up=end).reload()
 
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "text", ["\n" * 200_000, "a:\n" + "  # x\n" * 50_000], ids=["blank", "comments"]
+)
+def test_many_lines_need_no_memory_of_their_own(text):
+    """Of a file that is no clients file, but as large as one may be, there are millions."""
+    data = text.encode()
+    tracemalloc.start()
+    try:
+        blocks(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 4 * len(data) + 100_000
