@@ -79,14 +79,17 @@ class Handler:
                         await abandon(exchange)
         except Refusal as refusal:
             self._refuse(refusal, head, body, client, record)
+            refusal.__traceback__ = None  # the exchange keeps it, and would be kept by it
         except UpstreamError as error:
             self._refuse(UpstreamRefused(error), head, body, client, record)
+            error.__traceback__ = None
         except asyncio.CancelledError:
             record.status, record.error = CLIENT_CLOSED_REQUEST, "client-gone"
             raise
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the process
             fault = InternalFault("A fault in Keybearer; its log says more.", cause=where(error))
             self._refuse(fault, head, body, client, record)
+            error.__traceback__ = None
         finally:
             record.tell(self._log, snapshot.audit)
         return not (record.close or self.draining)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from aiohttp.web_protocol import RequestPayloadError
 
-from proxy.dataplane.errors import BadRequest
+from proxy.dataplane.errors import BadRequest, Refusal
 from proxy.dataplane.reading import BROKEN_BODY
 
 
@@ -46,8 +47,8 @@ class ClientRequest:
         piece = b""
         try:
             piece = await self._payload.readany() + self._rest()
-        except RequestPayloadError:
-            raise BadRequest(BROKEN_BODY) from None
+        except (RequestPayloadError, OSError, Refusal) as error:
+            raise _instead_of(error) from None
         finally:
             self._connection.body_came(len(piece), since)
         return piece
@@ -98,3 +99,13 @@ class ClientRequest:
     def _cancel(self, exc: BaseException) -> None:
         """Fail the reader of the body: the client has left."""
         self._payload.set_exception(exc)
+
+
+def _instead_of(error: Exception) -> Exception:
+    """Return what to raise in the place of an error of a body.
+
+    The body keeps its error, and the error what it passes through, which has the body: all that
+    came of it would be left to the garbage collector.
+    """
+    error.__traceback__ = None
+    return BadRequest(BROKEN_BODY) if isinstance(error, RequestPayloadError) else copy(error)

@@ -231,8 +231,10 @@ class Response:
             self._wake()
 
     def end(self) -> None:
-        """Let go of the parser, which holds this: else each answer would wait for the collector."""
+        """Let go of what holds this: else each answer would wait for the collector."""
         self._parser = None
+        if self.failure is not None:
+            self.failure.__traceback__ = None  # of a task that was waiting, and has ended
 
     def _violation(self, cause: str) -> None:
         if self.complete:
