@@ -17,6 +17,7 @@ from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
 from proxy.dataplane.target import Target, parse_authority, parse_target
 from proxy.upstream.origin import Origin
+from proxy.upstream.pool import Endpoint
 
 
 METHODS = st.sampled_from(["GET", "POST", "OPTIONS", "TRACE", "CONNECT", "PURGE", ""])
@@ -36,7 +37,7 @@ HARMLESS = st.lists(
 
 def route(name, path):
     """Return a route of which only the entrance matters."""
-    pool = SimpleNamespace(endpoint=SimpleNamespace(origin=Origin("http", "up", 80)))
+    pool = SimpleNamespace(endpoint=Endpoint(Origin("http", "up", 80)))
     unused = cast("Any", None)
     return Route(name, cast("Any", pool), path, (), unused, unused, unused, unused, None, 0)
 
