@@ -6,7 +6,7 @@ from collections.abc import Mapping  # noqa: TC003 -- the compiled build looks t
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from proxy.dataplane.authenticate import authenticate, check_misplaced
+from proxy.dataplane.authenticate import authenticate
 from proxy.dataplane.cors import NO_PAGE, is_preflight, preflight_answer
 from proxy.dataplane.framing import check_framing
 from proxy.dataplane.gauge import NO_PLACES, Places
@@ -16,6 +16,7 @@ from proxy.dataplane.guard import (
     check_origin,
     check_shared_origin,
 )
+from proxy.dataplane.misplaced import check_misplaced
 from proxy.dataplane.model import (
     Audit,  # noqa: TC001 -- the compiled build looks the types up
     Clients,  # noqa: TC001 -- as above
