@@ -10,8 +10,9 @@ from typing import Final
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 
-KEPT: Final = 4 * 1024 * 1024
-"""Bytes at the top of the heap that are not given back to the system."""
+KEPT: Final = 16 * 1024 * 1024
+"""Bytes at the top of the heap that are not given back to the system: the buffers of a few dozen
+downloads at once."""
 MAPPED: Final = 1024 * 1024
 """Whatever is as large has pages of its own, which go back with it."""
 
