@@ -17,6 +17,7 @@ from proxy.cli.fail import Failure, WrongConfiguration
 from proxy.config.addresses import TcpAddress, serves
 from proxy.config.client_warnings import NOBODY
 from proxy.config.errors import ConfigError
+from proxy.config.exposure import open_to_all
 from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
 from proxy.process.loop import calm_gc, new_loop, tell_faults
@@ -125,7 +126,7 @@ async def _serve(config: Config, log: Log) -> None:
     async with await Service.start(config, os.environ, log) as service:
         calm_gc()
         announce(service)
-        for warning in (*service.provisioned.warnings, *exposure(config), *_clients(service)):
+        for warning in (*service.provisioned.warnings, *open_to_all(config), *_clients(service)):
             log.events.warning("configuration", detail=warning)
         await asyncio.to_thread(_settle, log)
         await stop.wait()
@@ -184,23 +185,3 @@ def _clients(service: Service) -> list[str]:
     if gateway is None:
         return []
     return gateway.warnings if len(gateway.registry) else [NOBODY]
-
-
-def exposure(config: Config) -> list[str]:
-    """Return who may use the service without being asked who they are."""
-    if config.has_clients:
-        return []
-    routes = config.routes.values()
-    listen = [*config.listen, *(each for route in routes for each in route.listen)]
-    open_to = [each.address.is_loopback for each in listen if isinstance(each.address, TcpAddress)]
-    warnings = []
-    if any(open_to):
-        warnings.append(
-            "every user and program of this machine may use the routes on loopback; "
-            "a unix socket (listen: unix:PATH) is for its user alone"
-        )
-    if not all(open_to):
-        warnings.append(
-            "insecure_open: whoever reaches the address may use the routes with their credentials"
-        )
-    return warnings

@@ -1,4 +1,4 @@
-"""Who may read along: listeners beyond this machine where clients' keys travel as they are."""
+"""Who may use listeners without being asked, and who may read along."""
 
 from __future__ import annotations
 
@@ -9,6 +9,25 @@ from proxy.config.addresses import TcpAddress
 
 if TYPE_CHECKING:
     from proxy.config.schema import Config
+
+
+def open_to_all(config: Config) -> list[str]:
+    """Return who may use the service without being asked who they are; nobody where clients are."""
+    if config.has_clients:
+        return []
+    addresses = [listen.address for _, listen in config.listeners()]
+    local = [each.is_loopback for each in addresses if isinstance(each, TcpAddress)]
+    warnings = []
+    if any(local):
+        warnings.append(
+            "every user and program of this machine may use the routes on loopback; "
+            "a unix socket (listen: unix:PATH) is for its user alone"
+        )
+    if not all(local):
+        warnings.append(
+            "insecure_open: whoever reaches the address may use the routes with their credentials"
+        )
+    return warnings
 
 
 def in_clear(config: Config) -> list[str]:

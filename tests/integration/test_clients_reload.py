@@ -36,9 +36,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 @pytest.fixture
 def place(tmp_path):
     """The file, with both clients."""
-    place = Place(tmp_path / "etc")
-    place.write(text_of(both()))
-    return place
+    return Place(tmp_path / "etc", both())
 
 
 @pytest.fixture

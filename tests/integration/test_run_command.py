@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.run import exposure
+from proxy.config.exposure import open_to_all
 from proxy.config.loader import loads
 from proxy.standins.microreact import USER_TOKEN, Microreact
 from tests.integration.rig.command import finished, python, ready
@@ -242,4 +242,6 @@ def test_who_is_not_asked_is_told(tmp_path, more, told):
     text = more + "routes: {api: {upstream: 'https://api.example.org', credential: none}}"
     config = loads(text, name="config.yaml", base=tmp_path, environ={})
 
-    assert told == [each[: len(start)] for each, start in zip(exposure(config), told, strict=True)]
+    assert told == [
+        each[: len(start)] for each, start in zip(open_to_all(config), told, strict=True)
+    ]

@@ -41,9 +41,7 @@ async def upstream():
 @pytest.fixture
 def place(tmp_path):
     """The clients file."""
-    place = Place(tmp_path / "etc")
-    place.write(text_of(both()))
-    return place
+    return Place(tmp_path / "etc", both())
 
 
 @pytest.fixture

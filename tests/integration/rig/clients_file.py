@@ -42,13 +42,15 @@ class Place:
 
     Args:
         directory: for the file; it is made.
+        clients: that the file begins with.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clients: dict[str, dict[str, Any]]) -> None:
         self.directory = directory
         self.path = directory / "clients.yaml"
         self.versions = 0
         directory.mkdir()
+        self.write(text_of(clients))
 
     def mount(self, text: str) -> None:
         """Write another version, and have the link lead to it, as Kubernetes does."""

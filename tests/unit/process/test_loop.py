@@ -10,6 +10,15 @@ import pytest
 from proxy.process.loop import GC_PACE, calm_gc, much_that_stays, short_turns
 
 
+def overlap(make):
+    """Enter two contexts, and leave the first one first."""
+    first, second = make(), make()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+
+
 @pytest.fixture
 def frozen():
     """A process that has called `calm_gc`."""
@@ -65,11 +74,7 @@ def test_without_calm_nothing_is_left_out():
 def test_the_pace_is_back_after_two_that_overlap(frozen):
     """Two services of one process may read at once; the first ends first."""
     pace = gc.get_threshold()
-    first, second = much_that_stays(), much_that_stays()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    second.__exit__(None, None, None)
+    overlap(much_that_stays)
 
     assert pace == gc.get_threshold()
 
@@ -86,11 +91,7 @@ def test_a_pace_that_is_set_meanwhile_stays(frozen):
 def test_turns_are_as_before_after_two_that_overlap():
     """And a length that is set meanwhile stays."""
     before = sys.getswitchinterval()
-    first, second = short_turns(), short_turns()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    second.__exit__(None, None, None)
+    overlap(short_turns)
     behind = sys.getswitchinterval()
     try:
         with short_turns():
