@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from proxy.access.comeback import Policy, comeback_fields
 from proxy.dataplane.authenticate import CHALLENGE
 from proxy.dataplane.errors import ClientKeyInvalid, RateLimited
+from proxy.upstream.origin import parse_address
 
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def _too_many(wait_s: float, cause: str) -> RateLimited:
 
 def _network(address: str) -> str:
     try:
-        parsed = ip_address(address)
+        parsed = parse_address(address)
     except ValueError:
         return address
-    if not isinstance(parsed, IPv6Address) or parsed.ipv4_mapped is not None:
-        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
     return str(IPv6Address(int(parsed) >> _NETWORK_BITS << _NETWORK_BITS))

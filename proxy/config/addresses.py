@@ -9,11 +9,11 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.cors import fold_origin
-from proxy.upstream.origin import is_loopback
+from proxy.upstream.origin import is_loopback, parse_address
 
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TcpAddress:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.host == "localhost" or _is_loopback(self.host)
+        return self.host == "localhost" or is_loopback(self.host)
 
     def overlaps(self, other: TcpAddress) -> bool:
         """Whether both cannot be listened on at once."""
@@ -99,7 +99,9 @@ def _listen_host(text: str) -> str:
         return text.lower()
     try:
         # Brackets are IPv6's alone (RFC 3986 3.2.2).
-        return str(IPv6Address(text[1:-1]) if text.startswith("[") else IPv4Address(text))
+        if text.startswith("["):
+            return str(parse_address(str(IPv6Address(text[1:-1]))))
+        return str(IPv4Address(text))
     except ValueError:
         raise ValueError("must be an IP address or localhost; names are not looked up") from None
 
@@ -194,9 +196,3 @@ def serves(address: TcpAddress, host: str, port: int) -> bool:
 def _same(one: str, two: str) -> bool:
     wild = one in _WILDCARDS or two in _WILDCARDS
     return one == two or (wild and (":" in one) == (":" in two))
-
-
-def _is_loopback(host: str) -> bool:
-    address = ip_address(host)
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback

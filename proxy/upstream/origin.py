@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import (
+    IPv4Address,  # noqa: TC003 -- the compiled build looks the types up
+    IPv6Address,
+    ip_address,
+)
 from typing import Final
 
 
@@ -72,12 +76,26 @@ class Origin:
         return f"{self.scheme}://{self.authority}"
 
 
+def parse_address(text: str) -> IPv4Address | IPv6Address:
+    """Parse an IP address (no brackets); an IPv4-mapped IPv6 address is that IPv4 address.
+
+    `::ffff:127.0.0.1` (RFC 4291 2.5.5.2) reaches the same socket as `127.0.0.1`, so every address
+    is unmapped once, where it enters.
+
+    Raises:
+        ValueError: the text is not an address.
+    """
+    address = ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped
+
+
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address (no brackets) means this machine alone."""
     if host == "localhost" or host.endswith(".localhost"):
         return True  # RFC 6761 6.3
     try:
-        return ip_address(host).is_loopback
+        return parse_address(host).is_loopback
     except ValueError:
         return False
 
@@ -86,7 +104,7 @@ def _host(text: str) -> str:
     host = text.lower()
     if host.startswith("["):
         try:
-            return str(IPv6Address(host[1:-1]))
+            return str(parse_address(str(IPv6Address(host[1:-1]))))
         except ValueError:
             raise ValueError("has brackets around something that is no IPv6 address") from None
     host = host.removesuffix(".")

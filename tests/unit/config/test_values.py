@@ -170,7 +170,7 @@ LISTEN = [
     ("127.0.0.1:8484", TcpAddress("127.0.0.1", 8484), True),
     ("[::1]:0", TcpAddress("::1", 0), True),
     ("[0:0::1]:80", TcpAddress("::1", 80), True),
-    ("[::ffff:127.0.0.1]:80", TcpAddress("::ffff:7f00:1", 80), True),
+    ("[::ffff:127.0.0.1]:80", TcpAddress("127.0.0.1", 80), True),
     ("LocalHost:8484", TcpAddress("localhost", 8484), True),
     ("0.0.0.0:8484", TcpAddress("0.0.0.0", 8484), False),
     ("[::]:8484", TcpAddress("::", 8484), False),

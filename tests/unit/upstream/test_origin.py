@@ -19,6 +19,8 @@ GOOD = {
     "spaces around": (" https://h ", ("https", "h", 443), "h"),
     "an address": ("http://127.0.0.1:1", ("http", "127.0.0.1", 1), "127.0.0.1:1"),
     "an IPv6 address": ("http://[0:0::1]:81", ("http", "::1", 81), "[::1]:81"),
+    "a mapped address": ("http://[::ffff:127.0.0.1]:1", ("http", "127.0.0.1", 1), "127.0.0.1:1"),
+    "a mapped address in hex": ("http://[::FFFF:7f00:1]", ("http", "127.0.0.1", 80), "127.0.0.1"),
     "an underscore": ("http://my_service", ("http", "my_service", 80), "my_service"),
 }
 BAD = {
