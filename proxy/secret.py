@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import TYPE_CHECKING, Final, final
+
+from proxy.characters import named, unseen
+
+
+if TYPE_CHECKING:
+    import re
 
 
 MASK: Final = "********"
+
+_EDGES: Final = "\ufeff \t\r\n"
+"""A byte order mark, blanks and line ends: editors, shells and env files leave them."""
+_NOT_UTF_8: Final = range(0xD800, 0xE000)
+"""Bytes that are not UTF-8 are read as these characters (PEP 383)."""
 
 
 class SecretError(ValueError):
@@ -14,19 +25,30 @@ class SecretError(ValueError):
 
 @final
 class Secret:
-    r"""One line of latin-1 text whose `repr`, `str`, hash and pickle never show it.
+    """One line of text whose `repr`, `str`, hash and pickle never show it; it is sent as UTF-8.
 
     Args:
-        text: the secret. One trailing `\n` or `\r\n` is dropped, for files end with one.
+        text: the secret. A byte order mark, blanks and line ends around it are dropped.
 
     Raises:
-        SecretError: empty, more than one line, a NUL, or a character that no header can carry.
+        SecretError: nothing is left, or it holds a control or invisible character, or bytes that
+            are not UTF-8.
     """
 
     __slots__ = ("_value",)
 
     def __init__(self, text: str) -> None:
-        self._value = _one_line(text)
+        self._value = _one_line(text.strip(_EDGES))
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Secret:
+        """Return the secret that a file or an environment holds.
+
+        Raises:
+            SecretError: as above.
+        """
+        # Not strictly: the codec's exception would carry all the data.
+        return cls(data.decode("utf-8", "surrogateescape"))
 
     def reveal(self) -> bytes:
         """Return the secret's bytes.
@@ -36,8 +58,12 @@ class Secret:
         """
         return self._value
 
+    def looks_like(self, pattern: re.Pattern[bytes]) -> bool:
+        """Return whether it begins as a pattern says."""
+        return pattern.match(self._value) is not None
+
     def __len__(self) -> int:
-        """Return how many characters it has: a short one cannot be told from other text."""
+        """Return how many bytes it has: a short one cannot be told from other text."""
         return len(self._value)
 
     def __repr__(self) -> str:
@@ -58,12 +84,16 @@ class Secret:
 
 
 def _one_line(text: str) -> bytes:
-    line = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-    if not line:
+    if not text:
         raise SecretError("it is empty")
-    if any(control in line for control in "\r\n\0"):
-        raise SecretError("it holds a line break or a NUL; a secret is one line")
-    # Asked first: the codec's exception would carry the whole text, `from None` or not.
-    if max(line) > "\xff":
-        raise SecretError("it holds characters that no HTTP header can carry")
-    return line.encode("latin-1")
+    stray = unseen(text)
+    if stray is None:
+        return text.encode("utf-8")
+    if ord(stray[0]) in _NOT_UTF_8:
+        raise SecretError("it is not UTF-8 text; save it as UTF-8")
+    if stray[0] in "\r\n":
+        raise SecretError("it holds a line break; a secret is one line")
+    raise SecretError(
+        f"it holds the control or invisible character {named(stray[0])}; remove it, or copy the "
+        "secret again"
+    )

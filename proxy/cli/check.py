@@ -51,10 +51,7 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
         config = load_file(file)
         routes = [_route(config, name) for name in config.routes]
         clients = _refused_together(config)
-        warnings: Sequence[str] = [*too_short(config, _written(config)), *in_clear(config)]
-        good = True
-        if probe:
-            good, warnings = asyncio.run(_probe_all(config, routes))
+        good, warnings = asyncio.run(_probe_all(config, routes)) if probe else _here(config)
         warnings = [*warnings, *doubtful(clients, now=time.time()).sentences()]
         if config.has_clients and not clients:
             warnings.append(NOBODY)
@@ -121,6 +118,22 @@ def _clients(config: Config) -> dict[str, ClientConfig]:
         raise ConfigError(unreadable(config, error)) from error
 
 
+def _here(config: Config) -> tuple[bool, Sequence[str]]:
+    """Return that all is well, and what `run` would warn about as far as the secrets are here.
+
+    Raises:
+        ConfigError: the service would refuse one of them.
+    """
+    from proxy.process.secrets import Secrets  # noqa: PLC0415 -- a probe reads them itself
+
+    secrets = Secrets(config, os.environ)
+    secrets.read_all()
+    if secrets.problems:
+        raise ConfigError(*secrets.problems)
+    short = too_short(config, _written(config))
+    return True, [*secrets.odd, *short, *in_clear(config)]
+
+
 def _written(config: Config) -> dict[KeyPath, Secret]:
     """Return the secrets that are known without being looked for: those in the file."""
     bound = [binding(config, name) for name in config.routes]
@@ -128,7 +141,7 @@ def _written(config: Config) -> dict[KeyPath, Secret]:
     return {path: source.value for path, source in sources if source.value is not None}
 
 
-async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> tuple[bool, tuple[str, ...]]:
+async def _probe_all(config: Config, routes: list[dict[str, Any]]) -> tuple[bool, Sequence[str]]:
     """Ask with each credential; return whether all is well, and what `run` would warn about."""
     from proxy.process.certificates import Certificates  # noqa: PLC0415 -- only a probe needs it
     from proxy.process.probe import probe_all  # noqa: PLC0415 -- the same

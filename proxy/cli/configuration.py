@@ -98,7 +98,8 @@ class OptionRoute(NamedTuple):
             route["token"] = self.source
         name = self.preset or "upstream"
         # JSON is YAML: quoted as it must be, whatever the options hold. `$` begins a variable.
-        text = json.dumps({"listen": "none", "routes": {name: route}}).replace("$", "$$")
+        written = json.dumps({"listen": "none", "routes": {name: route}}, ensure_ascii=False)
+        text = written.replace("$", "$$")
         try:
             return loads(text, name="options", base=Path.cwd(), environ=os.environ)
         except ConfigError as error:

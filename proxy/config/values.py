@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from proxy.characters import named, unseen
+
 
 # RFC 9110 5.6.2
 FIELD_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -35,7 +37,6 @@ _BYTES: Final = {
 }
 _QUANTITY: Final = re.compile(r"([0-9.]+)([A-Za-z]*)")
 _CONTROLS: Final = re.compile("[\0-\x1f\x7f]")
-_BEYOND_LATIN_1: Final = re.compile("[^\0-\xff]")
 _SWITCH: Final = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 
 # Framing and hop-by-hop fields belong to the connection, not to a configuration (RFC 9110 7.6.1).
@@ -195,9 +196,10 @@ def folded(name: str) -> str:
 
 
 def header_value(text: str) -> str:
-    """Return a field value (RFC 9110 5.5): latin-1, one line, no controls but tab."""
-    if _CONTROLS.search(text.replace("\t", "")) or _BEYOND_LATIN_1.search(text):
-        raise ValueError("must be one line of latin-1 without control characters")
+    """Return a field value (RFC 9110 5.5), to be sent as UTF-8: one line, no controls but tab."""
+    stray = unseen(text.replace("\t", " "))
+    if stray is not None:
+        raise ValueError(f"must be one line of UTF-8 that can be seen; it holds {named(stray[0])}")
     if text != text.strip():
         raise ValueError("must not begin or end with a space; receivers drop it (RFC 9110 5.5)")
     return text

@@ -115,13 +115,17 @@ def _forms(value: bytes) -> bytes:
     before those that may be the beginning of it.
     """
     bare = _unpadded(value)
-    text = bare.decode("latin-1")
     forms: list[bytes] = []
-    for encoding in ("utf-8", "latin-1"):  # Node shows a header's bytes as UTF-8
-        raw = text.encode(encoding)
-        forms.append(b"".join([_percent(each) for each in raw]))
-        forms.append(b"".join([_json(each, encoding) for each in text]))
-        forms.append(re.escape(raw))
+    # Servers read a header's bytes as UTF-8, or as latin-1 (Node), and write either.
+    for read_as in ("latin-1", "utf-8"):
+        text = _decoded(bare, read_as)
+        for encoding in ("utf-8", "latin-1"):
+            if not text or (encoding == "latin-1" and max(text) > "\xff"):
+                continue
+            raw = text.encode(encoding)
+            forms.append(b"".join([_percent(each) for each in raw]))
+            forms.append(b"".join([_json(each, encoding) for each in text]))
+            forms.append(re.escape(raw))
     padding = len(value) - len(bare)
     ends = rb"(?:=|%%3[Dd]|\\u003[Dd]){0,%d}" % padding if padding else b""
     return b"(?:%b)%b" % (b"|".join(dict.fromkeys(forms)), ends)
@@ -133,12 +137,20 @@ def _unpadded(value: bytes) -> bytes:
     return bare if len(bare) >= SHORTEST else value
 
 
+def _decoded(value: bytes, encoding: str) -> str:
+    """Return a value as text; empty if it is not text of that encoding."""
+    try:
+        return value.decode(encoding)
+    except UnicodeDecodeError:
+        return ""
+
+
 def _json(character: str, encoding: str) -> bytes:
     """Return a pattern of a character in a JSON string (RFC 8259 7)."""
     raw = character.encode(encoding)
     if _PLAIN.fullmatch(raw):
         return re.escape(raw)
-    escapes = [rb"\\u%b" % _hex(b"%04x" % ord(character))]
+    escapes = [b"".join([rb"\\u%b" % _hex(unit) for unit in _units(character)])]
     if character in _JSON_SHORT:
         escapes.append(re.escape(b"\\" + _JSON_SHORT[character].encode("ascii")))
     # A bare backslash would give two of them two readings.
@@ -160,6 +172,12 @@ def _percent(byte: int) -> bytes:
     if raw not in (b"%", b"\\"):
         escapes.append(re.escape(raw))
     return b"(?:%b)" % b"|".join(escapes)
+
+
+def _units(character: str) -> list[bytes]:
+    """Return the hex digits of a character in UTF-16: a surrogate pair beyond U+FFFF."""
+    digits = character.encode("utf-16-be").hex().encode("ascii")
+    return [digits[at : at + 4] for at in range(0, len(digits), 4)]
 
 
 def _hex(digits: bytes) -> bytes:

@@ -66,7 +66,7 @@ def limiter(config: Config, log: Log) -> Rates | None:
         return None
     store, on_error = config.limits.storage, config.limits.on_storage_error
     # The one line that reveals where the counts are: the address may hold a password.
-    address = store if isinstance(store, str) else store.reveal().decode("latin-1")
+    address = store if isinstance(store, str) else store.reveal().decode("utf-8")
     try:
         from proxy.access.limits import Rates  # noqa: PLC0415 -- half the time to ready
 

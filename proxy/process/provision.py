@@ -9,34 +9,32 @@ from proxy.config.errors import ConfigError
 from proxy.config.exposure import in_clear
 from proxy.config.settle import binding, named_binding, too_short
 from proxy.credentials.fixed import FixedCredential
-from proxy.credentials.sources import SourceError, from_env, from_file
 from proxy.dataplane.cors import Cors
 from proxy.dataplane.gauge import Gauge
 from proxy.dataplane.guard import Guard
 from proxy.dataplane.headers import Forwarding, RequestRules, Stripping
 from proxy.dataplane.headers_back import ResponseRules
-from proxy.dataplane.inject import Injector, Slot
+from proxy.dataplane.inject import Injector
 from proxy.dataplane.judge import Snapshot
 from proxy.dataplane.model import Rate
 from proxy.dataplane.policy import Policy, rule
 from proxy.dataplane.route import Route
 from proxy.dataplane.router import Router
+from proxy.process.secrets import Secrets, slots
 from proxy.upstream.connection import Timeouts
 from proxy.upstream.pool import Endpoint, Pool
 from proxy.upstream.tls import TlsSettings, client_context
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from proxy.config.errors import Path as KeyPath, Problem
     from proxy.config.grants import RateConfig
     from proxy.config.schema import Config, RouteConfig
-    from proxy.config.scheme import Scheme, Source
     from proxy.config.settle import Binding
     from proxy.observe.log import Log
     from proxy.process.gateway import Gateway
-    from proxy.secret import Secret
     from proxy.upstream.sweep import Sweep
 
 
@@ -75,8 +73,9 @@ def provision(config: Config, environ: Mapping[str, str], sweep: Sweep, log: Log
     works = _Works(config, environ, sweep)
     routes = {name: works.route(name, route) for name, route in config.routes.items()}
     gateway = works.gateway(log)
-    if works.problems:
-        raise ConfigError(*works.problems)
+    secrets = works.secrets
+    if problems := [*secrets.missing, *secrets.problems, *works.problems]:
+        raise ConfigError(*problems)
     guard = Guard(
         (host for route in routes.values() for host in route.hosts),
         allowed=config.allow_hosts,
@@ -90,7 +89,7 @@ def provision(config: Config, environ: Mapping[str, str], sweep: Sweep, log: Log
         tuple(works.pools.values()),
         gateway,
         works.own,
-        (*works.warnings, *too_short(config, works.secrets), *in_clear(config)),
+        (*secrets.warnings, *secrets.odd, *too_short(config, secrets.known), *in_clear(config)),
     )
 
 
@@ -100,12 +99,10 @@ class _Works:
     def __init__(self, config: Config, environ: Mapping[str, str], sweep: Sweep) -> None:
         self.config = config
         self.problems: list[Problem] = []
-        self.warnings: list[str] = []
         self.credentials: dict[str, FixedCredential] = {}
-        self.secrets: dict[KeyPath, Secret] = {}
+        self.secrets = Secrets(config, environ)
         self.pools: dict[object, Pool] = {}
         self.own: Mapping[tuple[str, str], Injector] = {}
-        self._environ = environ
         self._sweep = sweep
 
     def gateway(self, log: Log) -> Gateway | None:
@@ -192,7 +189,7 @@ class _Works:
                 keep=frozenset(keep),
             ),
             set_fields=[
-                (name.encode("ascii"), value.encode("latin-1"))
+                (name.encode("ascii"), value.encode("utf-8"))
                 for name, value in config.set_headers.items()
             ],
             forwarding=Forwarding(self.config.trusted_proxies) if config.forwarded else None,
@@ -219,35 +216,11 @@ class _Works:
         # A route's own credential is called after it; the slash keeps it apart from named ones.
         name = bound.name or f"{route}/token"
         if name not in self.credentials:
-            secrets = [self._secret(path, source) for path, source in bound.sources]
+            required = any(source.required for _, source in bound.sources)
             self.credentials[name] = FixedCredential(
-                name,
-                None if None in secrets else tuple(filter(None, secrets)),
-                required=any(source.required for _, source in bound.sources),
+                name, self.secrets.read(bound), required=required
             )
         return self.credentials[name]
-
-    def _secret(self, path: KeyPath, source: Source) -> Secret | None:
-        try:
-            secret = self._read(path, source)
-        except SourceError as error:
-            if source.required:
-                self._problem((*path, source.kind), str(error))
-            else:
-                self.warnings.append(f"{error}; its routes answer 503")
-            return None
-        if secret is not None:
-            self.secrets[path] = secret
-        return secret
-
-    def _read(self, path: KeyPath, source: Source) -> Secret | None:
-        if source.env is not None:
-            return from_env(source.env, self._environ)
-        if source.file is not None:
-            return from_file(source.file)
-        where = self.config.problem_at((*path, "value"), "the secret itself is in the file")
-        self.warnings.append(f"{where}; use `env` or `file`")
-        return source.value
 
     def _problem(self, path: KeyPath, message: str) -> None:
         self.problems.append(self.config.problem_at(path, message))
@@ -270,24 +243,3 @@ def _rate(name: str, rate: RateConfig) -> Rate:
 
 def _gauge(name: str, limit: int) -> Gauge:
     return Gauge(limit, f"routes.{name}.limits.concurrency")
-
-
-def slots(scheme: Scheme) -> Iterator[Slot]:
-    """Yield where the secrets of a scheme go, in the order of its sources."""
-    if scheme.access_token is not None:
-        yield Slot("header", b"Access-Token")
-    if scheme.bearer is not None:
-        yield Slot("header", b"Authorization", b"Bearer ")
-    if scheme.basic is not None:
-        user = scheme.basic.username.encode("utf-8")
-        yield Slot("basic", b"Authorization", user + b":")
-    for header in (*((scheme.header,) if scheme.header else ()), *(scheme.headers or ())):
-        before, _, after = header.format.partition("{secret}")
-        yield Slot(
-            "header",
-            header.name.encode("ascii"),
-            before.encode("latin-1"),
-            after.encode("latin-1"),
-        )
-    if scheme.query is not None:
-        yield Slot("query", scheme.query.name.encode("ascii"))

@@ -15,7 +15,7 @@ from tests.integration.rig.proxy import BEARER, TOKEN, get, one_route
 
 
 SECRET = "canary/7f3a+b52c=08d1\xe9"
-RAW = SECRET.encode("latin-1")
+RAW = SECRET.encode()
 STARS = b"*" * len(TOKEN)
 MASKED = b"Bearer " + STARS
 
@@ -81,9 +81,11 @@ async def test_the_whole_head_is_masked(proxy, upstream):
 
 FORMS = {
     "as it is": RAW,
-    "UTF-8": SECRET.encode(),
+    "latin-1": SECRET.encode("latin-1"),
+    "UTF-8 read as latin-1, and written as UTF-8": RAW.decode("latin-1").encode(),
     "JSON": json.dumps(SECRET)[1:-1].encode(),
     "JSON of PHP": json.dumps(SECRET)[1:-1].replace("/", "\\/").encode(),
+    "JSON of what was read as latin-1": json.dumps(RAW.decode("latin-1"))[1:-1].encode(),
     "a parameter": quote(RAW, safe="").encode(),
     "a parameter in lower case": quote(RAW, safe="").encode().replace(b"%2F", b"%2f"),
 }

@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 from hypothesis import assume, given, strategies as st
 from multidict import CIMultiDict
 
+from proxy.characters import unseen
 from proxy.credentials.fixed import FixedCredential
 from proxy.dataplane.echo import SHORTEST
 from proxy.dataplane.inject import Injector, Slot
@@ -19,26 +20,38 @@ from proxy.secret import Secret
 
 
 PLAIN = "abcXYZ019-_."
-ENCODINGS = ("latin-1", "utf-8")
-SIGNS = "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~ \t\b\f\x7f\x80\xa0\xe9\xff"
-SECRETS = st.text(PLAIN + SIGNS, min_size=SHORTEST, max_size=40) | st.text(
-    st.characters(max_codepoint=255, exclude_characters="\0\r\n"), min_size=SHORTEST, max_size=40
-)
+SIGNS = "!\"#$%&'()*+,/:;<=>?@[\\]^`{|}~ \xe9\xff\u043f\u20ac\U0001f511"
+SECRETS = (
+    st.text(PLAIN + SIGNS, min_size=SHORTEST, max_size=40)
+    | st.text(st.characters(max_codepoint=255), min_size=SHORTEST, max_size=40)
+    | st.text(st.characters(codec="utf-8"), min_size=SHORTEST, max_size=40)
+).filter(lambda text: not unseen(text) and text == text.strip() and not text.startswith("\ufeff"))
 TEXTS = st.binary(max_size=60) | st.text(PLAIN + SIGNS, max_size=60).map(str.encode)
+
+
+def encodings(text):
+    """Return those that can carry a text."""
+    return ("utf-8",) if max(text) > "\xff" else ("utf-8", "latin-1")
+
+
+def escaped(found):
+    """Return a character as JSON may write it: in UTF-16."""
+    units = found[0].encode("utf-16-be").hex().upper()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def of_json(secret):
     """Return what encoders of JSON make of a secret."""
     wide, narrow = (json.dumps(secret, ensure_ascii=each)[1:-1] for each in (False, True))
-    hidden = re.sub("[^0-9A-Za-z._-]", lambda found: f"\\u{ord(found[0]):04X}", secret)
+    hidden = re.sub("[^0-9A-Za-z._-]", escaped, secret)
     texts = [narrow, narrow.replace("/", "\\/"), hidden]
-    return [wide.encode("utf-8"), wide.encode("latin-1"), *map(str.encode, texts)]
+    return [*map(wide.encode, encodings(secret)), *map(str.encode, texts)]
 
 
 def of_urls(secret):
     """Return what encoders of URLs and forms make of a secret, in either case of the digits."""
-    forms = [*map(secret.encode, ENCODINGS)]
-    for encoding in ENCODINGS:
+    forms = [*map(secret.encode, encodings(secret))]
+    for encoding in encodings(secret):
         for safe in ("", "/", "!'()*~"):
             for encode in (quote, quote_plus):
                 upper = encode(secret, safe=safe, encoding=encoding)
@@ -48,13 +61,14 @@ def of_urls(secret):
 
 
 def of_any(secret):
-    """Return what may come back of a secret."""
-    return of_json(secret) + of_urls(secret)
+    """Return what may come back of a secret, of servers that read it as latin-1, too."""
+    texts = (secret, secret.encode().decode("latin-1"))
+    return [form for text in texts for form in of_json(text) + of_urls(text)]
 
 
 def of_basic(secret):
     """Return what may come back of Basic, in URLs, in JSON, without its padding."""
-    sent = b64encode(b"me:" + secret.encode("latin-1"))
+    sent = b64encode(b"me:" + secret.encode())
     bare = sent.rstrip(b"=")
     quoted = quote(sent, safe="").encode()
     return [sent, bare, quoted, sent.replace(b"/", b"\\/"), *of_any(secret)]
@@ -100,7 +114,7 @@ def test_every_form_of_a_secret_is_masked(secret, slot, before, after, data):
 @given(SECRETS, st.sampled_from(list(SLOTS)), TEXTS)
 def test_a_text_without_the_secret_is_untouched(secret, slot, text):
     """Whatever else it holds, parts of the secret among it."""
-    raw = secret.encode("latin-1")
+    raw = secret.encode()
     text = b"\n".join([text, raw[1:], raw[:8], raw[8:], raw[:-3], text])
     assume(not any(form in text for form in SLOTS[slot](secret)))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, unquote_plus
 
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 from multidict import CIMultiDict
 
+from proxy.characters import unseen
 from proxy.credentials.fixed import FixedCredential
 from proxy.dataplane import headers
 from proxy.dataplane.headers import RequestRules, Stripping
@@ -186,10 +187,11 @@ def test_queries_lose_their_credentials_and_nothing_else(query):
 @given(
     fields_of(FORBIDDEN | {*PLAIN}),
     PAIRS.map("&".join),
-    st.text(alphabet=st.characters(codec="latin-1", exclude_characters="\r\n\0"), min_size=1),
+    st.text(alphabet=st.characters(codec="utf-8"), min_size=1),
 )
 def test_the_credential_arrives_exactly_once(fields, query, text):
     """Whatever the client sends: one field of its name and one parameter, both ours."""
+    assume(not unseen(text) and text == text.strip())
     secret = Secret(text)
     slots = (Slot("header", INJECTED.encode(), b"Bearer "), Slot("query", PARAMETER.encode()))
     injection = Injector(FixedCredential("c", (secret, secret)), slots).inject()
@@ -202,6 +204,6 @@ def test_the_credential_arrives_exactly_once(fields, query, text):
     pairs = [pair for pair in target.partition("?")[2].split("&") if parameter(pair) == "my_key"]
     sent = [value for name, value in split(rest[:-2]) if folded(name) == "x-injected"]
     assert [b"Bearer " + secret.reveal()] == sent
-    assert [(PARAMETER, text)] == parse_qsl(pairs[0], True, encoding="latin-1")
+    assert [(PARAMETER, text)] == parse_qsl(pairs[0], True)
     assert 1 == len(pairs)
     assert text not in repr(injection) or text in repr(Injection())

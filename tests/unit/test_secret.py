@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import json
@@ -13,6 +14,7 @@ from dataclasses import asdict
 
 import orjson
 import pytest
+from hypothesis import given, strategies as st
 
 from proxy.credentials.fixed import FixedCredential
 from proxy.observe.log import Log
@@ -25,19 +27,26 @@ ACCEPTED = {
     "a line": ("s3cret", b"s3cret"),
     "a line with its end": ("s3cret\n", b"s3cret"),
     "a line with an end of DOS": ("s3cret\r\n", b"s3cret"),
-    "spaces stay": (" s3 cret ", b" s3 cret "),
-    "latin-1": ("caf\xe9\xff", b"caf\xe9\xff"),
+    "several ends of line": ("s3cret\n\r\n", b"s3cret"),
+    "an end of line of old Macs": ("s3cret\r", b"s3cret"),
+    "blanks around it": (" \ts3cret \t", b"s3cret"),
+    "a byte order mark in front": ("\ufeffs3cret\n", b"s3cret"),
+    "a blank within": ("s3 cret", b"s3 cret"),
+    "latin-1 is sent as UTF-8": ("caf\xe9\xff", "caf\xe9\xff".encode()),
+    "any script": ("\u043f\u20ac\U0001f511", "\u043f\u20ac\U0001f511".encode()),
 }
 REFUSED = {
     "nothing": "",
     "an empty line": "\n",
     "an empty line of DOS": "\r\n",
     "two lines": f"{CANARY}\n{CANARY}",
-    "two ends": f"{CANARY}\n\n",
-    "a carriage return alone": f"{CANARY}\r",
+    "nothing but blanks": " \t \n",
+    "nothing but a byte order mark": "\ufeff",
     "a carriage return within": f"{CANARY}\r{CANARY}",
     "a NUL": f"{CANARY}\0",
-    "beyond latin-1": f"{CANARY}\u0100",
+    "a tab within": f"{CANARY}\t{CANARY}",
+    "an escape sequence": f"\x1b[0m{CANARY}",
+    "half of a pair": f"{CANARY}\ud800",
     "what an environment holds that is not UTF-8": f"{CANARY}\udcff",
 }
 
@@ -61,6 +70,55 @@ def test_anything_else_is_refused_without_being_told(text):
 
     assert caught.value.__cause__ is caught.value.__context__ is None
     assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+UNSEEN = {
+    "\0": "U+0000 NULL",
+    "\t": "U+0009 TAB",
+    "\x1b": "U+001B ESCAPE",
+    "\x7f": "U+007F DELETE",
+    "\x85": "U+0085 NEXT LINE",
+    "\x9b": "U+009B",
+    "\xa0": "U+00A0 NO-BREAK SPACE",
+    "\xad": "U+00AD SOFT HYPHEN",
+    "\u200b": "U+200B ZERO WIDTH SPACE",
+    "\u200e": "U+200E LEFT-TO-RIGHT MARK",
+    "\u202e": "U+202E RIGHT-TO-LEFT OVERRIDE",
+    "\u2028": "U+2028 LINE SEPARATOR",
+    "\u2066": "U+2066 LEFT-TO-RIGHT ISOLATE",
+    "\u3000": "U+3000 IDEOGRAPHIC SPACE",
+    "\u3164": "U+3164 HANGUL FILLER",
+    "\ufe0f": "U+FE0F VARIATION SELECTOR-16",
+    "\ufeff": "U+FEFF ZERO WIDTH NO-BREAK SPACE",
+    "\U000e0041": "U+E0041 TAG LATIN CAPITAL LETTER A",
+}
+
+
+@pytest.mark.parametrize(("character", "name"), UNSEEN.items(), ids=UNSEEN.values())
+def test_a_character_that_nobody_sees_is_named(character, name):
+    """Or it would be looked for in vain; where it stands among the others is not told."""
+    with pytest.raises(SecretError) as caught:
+        Secret(f"{CANARY}{character}{CANARY}")
+
+    assert f"the control or invisible character {name}; remove it" in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("character", ["\xa0", "\u200b", "\x7f"])
+def test_only_blanks_are_dropped_at_the_edges(character):
+    """What an editor shows as one is named there, too."""
+    for text in (character + CANARY, CANARY + character):
+        with pytest.raises(SecretError, match="invisible character U"):
+            Secret(text)
+
+
+@given(st.binary(max_size=40))
+def test_bytes_are_utf_8_or_refused(data):
+    """Whatever a file or an environment holds: sent as it is but for its edges, or not at all."""
+    with contextlib.suppress(SecretError):
+        sent = Secret.of_bytes(data).reveal()
+        assert sent in data
+        assert sent.decode()
 
 
 def fail_about(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def test_a_variable_is_read():
         pytest.param({}, "is not set; set it, or use a file", id="not set"),
         pytest.param({"TOKEN": ""}, "is no secret: it is empty", id="empty"),
         pytest.param({"TOKEN": f"{CANARY}\nx"}, "is no secret: it holds a line", id="lines"),
-        pytest.param({"TOKEN": f"{CANARY}\udcff"}, "is no secret: it holds char", id="bytes"),
+        pytest.param({"TOKEN": "  "}, "is no secret: it is empty", id="blanks"),
+        pytest.param({"TOKEN": f"{CANARY}\udcff"}, "is no secret: it is not UTF-8", id="bytes"),
+        pytest.param({"TOKEN": f"{CANARY}\xa0"}, "is no secret: it holds .* U.00A0", id="unseen"),
     ],
 )
 def test_a_variable_that_is_no_secret_is_named(environ, message):
@@ -37,28 +40,36 @@ def test_a_variable_that_is_no_secret_is_named(environ, message):
     assert CANARY not in str(caught.value)
 
 
-@pytest.mark.parametrize("data", [b"canary-91be", b"canary-91be\n", b"canary-91be\r\n"])
+@pytest.mark.parametrize(
+    "data", [b"canary-91be", b"canary-91be\n", b"canary-91be\r\n", b"\xef\xbb\xbfcanary-91be"]
+)
 def test_a_file_is_read(tmp_path, data):
-    """One end of line is dropped."""
+    """Ends of line and a byte order mark are dropped."""
     path = tmp_path / "token"
     path.write_bytes(data)
 
     assert CANARY.encode() == from_file(path).reveal()
 
 
-def test_bytes_of_a_file_are_kept(tmp_path):
-    """Whatever they mean."""
+@pytest.mark.parametrize("text", ["Zo\xeb", "\u043f\u0430\u0440\u043e\u043b\u044c"])
+def test_every_source_gives_the_same_bytes(tmp_path, text):
+    """UTF-8, from a file, from the environment and from the configuration."""
     path = tmp_path / "token"
-    path.write_bytes("Zo\xeb".encode())
+    path.write_bytes(text.encode() + b"\n")
+    environ = {"TOKEN": os.fsdecode(text.encode())}
 
-    assert "Zo\xeb".encode() == from_file(path).reveal()
+    found = {from_file(path).reveal(), from_env("TOKEN", environ).reveal(), Secret(text).reveal()}
+
+    assert {text.encode()} == found
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
         pytest.param(b"", "is no secret: it is empty", id="empty"),
-        pytest.param(b"canary-91be\n\n", "is no secret: it holds a line break", id="lines"),
+        pytest.param(b"canary-91be\nx\n", "is no secret: it holds a line break", id="lines"),
+        pytest.param(b"canary-91be\xff", "is no secret: it is not UTF-8", id="latin-1"),
+        pytest.param("canary".encode("utf-16"), "is no secret: it is UTF-16", id="utf-16"),
         pytest.param(b"c" * (MAX_SIZE + 1), "is over 65536 bytes", id="too large"),
         pytest.param(None, "cannot be read: No such file or directory", id="missing"),
     ],
