@@ -129,7 +129,8 @@ def host_name(text: str) -> str:
     name = text.lower().removesuffix(".")
     if re.fullmatch(HOST, name) is None or len(name) > _MAX_HOST:
         raise ValueError("must be a host name without a port (international ones in xn-- form)")
-    if name.rpartition(".")[2].isdigit():
+    # Browsers read as an address whatever ends in a number (WHATWG URL 3.5).
+    if re.fullmatch("[0-9]+|0x[0-9a-f]*", name.rpartition(".")[2]):
         raise ValueError("must be a host name, not an address")
     return name
 
@@ -142,13 +143,34 @@ def route_host(text: str) -> str:
     return name
 
 
-def host_pattern(text: str) -> str:
-    """Return a host name, or `*.suffix` for every name below it."""
+def allowed_host(text: str) -> str | Network:
+    """Return a host name, `*.suffix` for every name below it, or a network of addresses."""
     if text.startswith("*."):
         return "*." + host_name(text.removeprefix("*."))
     if "*" in text:
-        raise ValueError('must be a host name or "*.suffix"; * stands only at the front')
+        raise ValueError('must be a host name or "*.suffix"; * may only come first')
+    if "/" in text or ":" in text or text.rpartition(".")[2].isdigit():
+        return _allowed_network(text)
     return host_name(text)
+
+
+def _allowed_network(text: str) -> Network:
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        if "%" in bare:  # a zone is known to one machine alone, and never sent
+            raise ValueError  # noqa: TRY301 -- one message for all that is wrong
+        found = network(bare) if "/" in bare else ip_network(parse_address(bare))
+    except ValueError:
+        raise ValueError(
+            'must be a host name, "*.suffix", or an address or network such as 192.0.2.7, '
+            "10.0.0.0/8 or fd00::/8, without a port and with no bits set after the prefix"
+        ) from None
+    if found.num_addresses == 1 and found.network_address.is_unspecified:
+        raise ValueError(
+            "is never accepted, for browsers take it for loopback; name the address that clients "
+            "use"
+        )
+    return found
 
 
 def web_origin(text: str) -> str:

@@ -166,7 +166,11 @@ def _loop(
 ) -> Iterator[Finding]:
     host, port = route.upstream.host, route.upstream.port
     ours = {name for other in scope.config.routes.values() for name in other.hosts}
-    ours.update(scope.config.allow_hosts)
+    for each in scope.config.allow_hosts:
+        if isinstance(each, str):
+            ours.add(each)
+        elif each.num_addresses == 1:  # in a larger network are other machines, too
+            ours.add(str(each.network_address))
     for address in addresses:
         if not isinstance(address, TcpAddress):
             continue

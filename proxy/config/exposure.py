@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.config.addresses import TcpAddress
+from proxy.upstream.origin import is_loopback
 
 
 if TYPE_CHECKING:
@@ -31,14 +32,16 @@ def open_to_all(config: Config) -> list[str]:
 
 
 def in_clear(config: Config) -> list[str]:
-    """Return a warning for each listener beyond loopback without TLS, where there are clients.
+    """Return a warning for each listener beyond loopback without TLS, where that is a danger.
 
-    Without clients there is no key to be read; such a listener is refused, or warned about as open.
+    To clients' keys; and under a name to pages, for browsers send no Sec-Fetch-Site there. One
+    without clients is refused, or warned about as open.
     """
-    if not config.has_clients:
+    keys, name = config.has_clients, _name(config)
+    if not (keys or name):
         return []
     return [
-        str(config.problem_at(path, _told(listen.address)))
+        str(config.problem_at(path, _told(listen.address, name, keys=keys)))
         for path, listen in config.listeners()
         if isinstance(listen.address, TcpAddress)
         and not listen.address.is_loopback
@@ -46,8 +49,27 @@ def in_clear(config: Config) -> list[str]:
     ]
 
 
-def _told(address: TcpAddress) -> str:
-    return (
-        f"keys and answers travel unencrypted on {address}, so whoever reads along may use the "
-        "routes; give the listener `tls:`, or put a load balancer that ends TLS in front"
-    )
+def _name(config: Config) -> str:
+    """Return a name by which other machines may call the service, or ""."""
+    names = [each for each in config.allow_hosts if isinstance(each, str)]
+    names += [host for route in config.routes.values() for host in route.hosts]
+    any_name = "any name" if config.has_clients and not config.allow_hosts else ""
+    return next((name for name in names if not is_loopback(name)), any_name)
+
+
+def _told(address: TcpAddress, name: str, *, keys: bool) -> str:
+    dangers = []
+    if keys:
+        dangers.append(
+            f"keys and answers travel unencrypted on {address}, so whoever reads along may use the "
+            "routes"
+        )
+    if name:
+        dangers.append(
+            f"browsers send no Sec-Fetch-Site to plain http under a name ({name}), so on {address} "
+            "only Origin and Referer keep foreign pages out"
+        )
+    return "; ".join((*dangers, _ADVICE))
+
+
+_ADVICE: Final = "give the listener `tls:`, or put a load balancer that ends TLS in front"

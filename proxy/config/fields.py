@@ -169,7 +169,7 @@ Address = Annotated[
     ReadsPath(values.text, matching(addresses.LISTEN), addresses.listen_address),
 ]
 RouteHost = Annotated[str, Reads(addresses.route_host)]
-HostPattern = Annotated[str, Reads(addresses.host_pattern)]
+AllowedHost = Annotated[str | addresses.Network, Reads(addresses.allowed_host)]
 WebOrigin = Annotated[str, Reads(addresses.web_origin, _WEB_ORIGIN)]
 Cidr = Annotated[addresses.Network, Reads(addresses.network)]
 UpstreamOrigin = Annotated[Origin, Reads(Origin.parse, _ORIGIN)]

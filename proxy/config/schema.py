@@ -216,7 +216,7 @@ class Config(Keys):
 
     listen: Listeners = default("localhost:8484")
     insecure_open: f.Switch = default("false")
-    allow_hosts: tuple[f.HostPattern, ...] = ()
+    allow_hosts: tuple[f.AllowedHost, ...] = ()
     trusted_proxies: tuple[f.Cidr, ...] = ()
     cors: Cors = default({})
     timeouts: ClientTimeouts = default({})

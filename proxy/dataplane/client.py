@@ -21,6 +21,8 @@ from proxy.dataplane.request import ClientRequest
 from proxy.dataplane.router import RESERVED
 from proxy.dataplane.tunnel import reset_at_close
 from proxy.dataplane.wait import BODY, HEAD, NEXT, NOTHING, READER, ROOM, Wait
+from proxy.judged import Judged
+from proxy.upstream.origin import parse_address
 
 
 if TYPE_CHECKING:
@@ -42,11 +44,19 @@ _GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 _LATER: Final = ((b"Retry-After", b"5"),)
 
 
+def _fold_address(text: str) -> str:
+    """Return an address of ours without its zone, unmapped: as the guard compares it."""
+    return str(parse_address(text.partition("%")[0]))
+
+
+_LOCAL: Final[Judged[str, str]] = Judged(_fold_address)
+
+
 class ClientConnection(Reading):
     """One client's connection."""
 
     __slots__ = (
-        "_awaited", "_entrance", "_front", "_heir", "_wire", "crowded", "peer", "wait",
+        "_awaited", "_entrance", "_front", "_heir", "_local", "_wire", "crowded", "peer", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +74,8 @@ class ClientConnection(Reading):
         self.crowded = False
         """It is one too many: it is told so."""
         self.peer = Peer("unix")
+        self._local = ""
+        """The address of ours that it came in on."""
 
     # The requests.
 
@@ -83,7 +95,7 @@ class ClientConnection(Reading):
             self._current_request = cast("Any", request)
             head = head_of(message, ends=cutter.ends)
             if self._entrance.authority != head.authority:
-                self._entrance = self._entrance.called(head.authority)
+                self._entrance = self._entrance.called(head.authority, self._local)
             keep = await front.handler.handle(head, request, self._entrance, self.peer, request)
             self._current_request = None
             if not payload.is_eof() or (cutter.upgrading and self._left_unread()):
@@ -185,6 +197,9 @@ class ClientConnection(Reading):
         peername = transport.get_extra_info("peername")
         if isinstance(peername, tuple):
             self.peer = Peer(peername[0])
+            sockname = transport.get_extra_info("sockname")
+            # A client may have been reset by now: then the system knows no address any more.
+            self._local = _LOCAL[sockname[0]] if sockname else ""
         super().connection_made(transport)
         self.wait.begin(HEAD)
         self._front.opened(self)

@@ -65,6 +65,7 @@ class Refusal(Exception):
         cause: more of it, for the log.
         fields: further header fields.
         rule: what in the configuration decided, for the audit.
+        page: HTML for a person at a browser, in place of the problem document; b"" for none.
     """
 
     status: int = 500
@@ -88,6 +89,7 @@ class Refusal(Exception):
         self.cause = cause
         self.fields = fields
         self.rule = rule
+        self.page = b""
         if close is not None:
             self.close = close
 

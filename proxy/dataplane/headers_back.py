@@ -33,6 +33,29 @@ if TYPE_CHECKING:
 RESPONSE_REMOVED: Final = frozenset(
     {"alt-svc", "strict-transport-security", "set-cookie", "transfer-encoding"}
 )
+# A browser keeps or applies these for all of an origin, and on a shared listener that is the origin
+# of all routes. `No-Vary-Search` stays: it speaks of the answers below one path.
+ORIGIN_BOUND: Final = frozenset(
+    {
+        # Which requests are reported, and where to (W3C Reporting, Network Error Logging).
+        "nel", "report-to", "reporting-endpoints",
+        # What is kept, cleared, used in later requests, or loaded before it is asked for.
+        "clear-site-data", "use-as-dictionary", "accept-ch", "accept-ch-lifetime", "critical-ch",
+        "speculation-rules", "supports-loading-mode", "origin-agent-cluster", "origin-policy",
+        # A script of one route would see the requests of all.
+        "service-worker-allowed",
+        # Keys and certificates of the host.
+        "public-key-pins", "public-key-pins-report-only", "expect-ct",
+        # Sessions and logins of the origin (DBSC, FedCM), and access to its storage.
+        "secure-session-registration", "secure-session-challenge", "sec-session-registration",
+        "sec-session-challenge", "set-login", "idp-signin-status", "activate-storage-access",
+        "shared-storage-write",
+        # Ads' books about the origin.
+        "attribution-reporting-register-source", "attribution-reporting-register-trigger",
+        "attribution-reporting-register-os-source", "attribution-reporting-register-os-trigger",
+        "attribution-reporting-info", "observe-browsing-topics",
+    }
+)  # fmt: skip
 REWRITTEN: Final = frozenset({"location", "content-location", "link", "refresh"})
 
 
@@ -61,8 +84,7 @@ class ResponseRules:
         lower = name.decode("latin-1").lower()
         if lower == "connection":
             return CONNECTION
-        # On one origin for all routes it would let a script of one see the requests of all.
-        if lower == "service-worker-allowed":
+        if lower in ORIGIN_BOUND:
             return SHARED_ORIGIN
         if lower in self._rewritten:
             return REWRITE

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from proxy.dataplane.authenticate import authenticate
 from proxy.dataplane.cors import NO_PAGE, is_preflight, preflight_answer
+from proxy.dataplane.errors import OriginDenied, Refusal
 from proxy.dataplane.framing import check_framing
 from proxy.dataplane.gauge import NO_PLACES, Places
 from proxy.dataplane.guard import (
     SANDBOX,
     Guard,  # noqa: TC001 -- the compiled build looks the types up
+    advise,
     check_origin,
     check_shared_origin,
 )
@@ -129,7 +131,12 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     authority = _admit(snapshot.guard, entrance, target)
     page = NO_PAGE
     if entrance.guarded:
-        page = check_origin(head.named, authority, snapshot.guard.cors)
+        try:
+            page = check_origin(head.named, authority, snapshot.guard.cors)
+        except OriginDenied as denied:
+            mount = _mount(snapshot.router, entrance, authority, target)
+            advise(denied, head, target, entrance, authority, mount)
+            raise
         record.extra, record.foreign = page.lines, page.foreign
         if page.foreign and is_preflight(head):
             return _preflight(head, body, page, record)
@@ -181,12 +188,23 @@ def _allow(route: Route, caller: Caller | None, method: str, path: str) -> str:
     return rule if caller is None else caller.check(route.name, method, path) or rule
 
 
+def _mount(
+    router: Router, entrance: Entrance, authority: Authority | None, target: Target
+) -> Mount | None:
+    try:
+        return router.match(entrance, authority.host if authority else "", target.path)
+    except Refusal:
+        return None
+
+
 def _admit(guard: Guard, entrance: Entrance, target: Target) -> Authority | None:
     if target.authority is not None:
-        return guard.admit_absolute(target.authority, entrance.authority, scheme=target.scheme)
+        return guard.admit_absolute(
+            target.authority, entrance.authority, scheme=target.scheme, local=entrance.local
+        )
     if entrance.authority is None:
         return None  # HTTP/1.0; a browser always sends one
-    return guard.admit(entrance.authority, guarded=entrance.guarded)
+    return guard.admit(entrance.authority, guarded=entrance.guarded, local=entrance.local)
 
 
 def _preflight(head: Head, body: Body, page: Page, record: Record) -> bytes:

@@ -225,9 +225,10 @@ class Entrance:
         authority: what the client calls us, as sent; None for HTTP/1.0 without Host.
         guarded: a TCP listener, which web pages and other machines can reach.
         route: the name of an own listener's route.
+        local: the address of ours that the connection came in on; "" where there is none.
     """
 
-    __slots__ = ("authority", "guarded", "kind", "route", "scheme")
+    __slots__ = ("authority", "guarded", "kind", "local", "route", "scheme")
 
     def __init__(
         self,
@@ -237,16 +238,25 @@ class Entrance:
         *,
         guarded: bool = True,
         route: str | None = None,
+        local: str = "",
     ) -> None:
         self.kind = kind
         self.scheme = scheme
         self.authority = authority
         self.guarded = guarded
         self.route = route
+        self.local = local
 
-    def called(self, authority: str | None) -> Entrance:
-        """Return the same entrance by another name."""
-        return Entrance(self.kind, self.scheme, authority, guarded=self.guarded, route=self.route)
+    def called(self, authority: str | None, local: str) -> Entrance:
+        """Return the same entrance by another name, at an address of ours."""
+        return Entrance(
+            self.kind,
+            self.scheme,
+            authority,
+            guarded=self.guarded,
+            route=self.route,
+            local=local,
+        )
 
 
 class Peer:

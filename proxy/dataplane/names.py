@@ -10,10 +10,16 @@ from typing import Final
 from multidict import istr
 
 
+ACCEPT: Final = istr("Accept")
 CONTENT_LENGTH: Final = istr("Content-Length")
 HOST: Final = istr("Host")
 ORIGIN: Final = istr("Origin")
+REFERER: Final = istr("Referer")
 SEC_FETCH_DEST: Final = istr("Sec-Fetch-Dest")
+SEC_FETCH_MODE: Final = istr("Sec-Fetch-Mode")
 SEC_FETCH_SITE: Final = istr("Sec-Fetch-Site")
+SEC_FETCH_USER: Final = istr("Sec-Fetch-User")
 SERVICE_WORKER: Final = istr("Service-Worker")
 TRANSFER_ENCODING: Final = istr("Transfer-Encoding")
+UPGRADE_INSECURE_REQUESTS: Final = istr("Upgrade-Insecure-Requests")
+USER_AGENT: Final = istr("User-Agent")

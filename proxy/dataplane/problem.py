@@ -1,4 +1,4 @@
-"""Our own answers as bytes: problem documents (RFC 9457) with Proxy-Status (RFC 9209)."""
+"""Our own answers: problem documents (RFC 9457) or pages, with Proxy-Status (RFC 9209)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import orjson
+
+from proxy.dataplane.interstitial import FIELDS
 
 
 if TYPE_CHECKING:
@@ -25,6 +27,16 @@ def problem(
         extra: further field lines, each behind a CRLF.
     """
     told = (b"Proxy-Status", b"keybearer; error=" + refusal.error.encode("ascii"))
+    fields = (told, *refusal.fields)
+    if refusal.page:
+        return own_answer(
+            refusal.status,
+            b"text/html; charset=utf-8",
+            refusal.page,
+            extra=_lines((*fields, *FIELDS)) + extra,
+            to_head=to_head,
+            close=close,
+        )
     document = orjson.dumps(
         {
             "type": f"urn:keybearer:error:{refusal.code}",
@@ -39,10 +51,14 @@ def problem(
         refusal.status,
         b"application/problem+json",
         document,
-        extra=b"".join(b"\r\n%b: %b" % field for field in (told, *refusal.fields)) + extra,
+        extra=_lines(fields) + extra,
         to_head=to_head,
         close=close,
     )
+
+
+def _lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    return b"".join([b"\r\n%b: %b" % field for field in fields])
 
 
 def own_answer(

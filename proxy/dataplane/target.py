@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -136,7 +137,7 @@ class Authority(NamedTuple):
     """Host and port of a `Host` field or an absolute target.
 
     Attributes:
-        host: lower case, without brackets and one trailing dot.
+        host: a name in lower case without one trailing dot, or an address without brackets.
         port: as number, or None where it is not said.
     """
 
@@ -163,5 +164,9 @@ def parse_authority(text: str) -> Authority:
     port = int(match["port"]) if match["port"] else None
     if port is not None and port > _MAX_PORT:
         raise BadRequest("The Host field names an impossible port.")
-    host = (match["address"] or match["name"]).lower()
-    return Authority(host.removesuffix("."), port)
+    if match["name"]:
+        return Authority(match["name"].lower().removesuffix("."), port)
+    try:
+        return Authority(str(IPv6Address(match["address"])), port)
+    except ValueError:
+        raise BadRequest("The Host field has brackets around no IPv6 address.") from None

@@ -105,12 +105,13 @@ async def test_what_no_foreign_page_sends_is_served(proxy, fields):
 @pytest.mark.parametrize("destination", ["document", "iframe", "frame", "object", "embed"])
 async def test_a_document_on_the_path_listener_gets_an_origin_of_its_own(proxy, destination):
     """All upstreams are one browser origin there; the sandbox keeps their pages apart."""
-    fetch = f"Sec-Fetch-Dest: {destination}"
-    shared = await proxy.ask(get("/api/x", fetch))
-    virtual = await proxy.ask(get("/x", fetch, host="api.localhost"))
-    own = await proxy.ask(get("/x", fetch), "api")
-    data = await proxy.ask(get("/api/x", "Sec-Fetch-Dest: empty"))
+    fetch = ["Sec-Fetch-Site: none", f"Sec-Fetch-Dest: {destination}"]
+    shared = await proxy.ask(get("/api/x", *fetch))
+    virtual = await proxy.ask(get("/x", *fetch, host="api.localhost"))
+    own = await proxy.ask(get("/x", *fetch), "api")
+    data = await proxy.ask(get("/api/x", "Sec-Fetch-Site: none", "Sec-Fetch-Dest: empty"))
 
+    assert [200] * 4 == [each.status for each in (shared, virtual, own, data)]
     assert [SANDBOX] == shared.all(b"Content-Security-Policy")
     assert [] == [
         each for answer in (virtual, own, data) for each in answer.all(b"Content-Security-Policy")
@@ -124,7 +125,7 @@ async def test_the_upstreams_own_policy_stays_beside_the_sandbox(proxy, upstream
         b"Content-Length: 0\r\n\r\n"
     )
 
-    answer = await proxy.ask(get("/api/x", "Sec-Fetch-Dest: document"))
+    answer = await proxy.ask(get("/api/x", "Sec-Fetch-Site: none", "Sec-Fetch-Dest: document"))
 
     assert [b"default-src 'self'", SANDBOX] == answer.all(b"Content-Security-Policy")
 
@@ -141,6 +142,157 @@ async def test_no_service_worker_is_registered_on_the_path_listener(proxy, upstr
     assert (200, [b"/"]) == (virtual.status, virtual.all(b"Service-Worker-Allowed"))
 
 
+BROWSER = "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+HTML = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+PLAIN = [BROWSER, HTML, "Upgrade-Insecure-Requests: 1"]
+"""What a browser sends to plain http beyond loopback with a navigation: no Sec-Fetch-*."""
+
+
+@pytest.mark.parametrize("clients", [{}, {"clients": {}}], ids=["", "clients"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_a_browser_that_does_not_say_its_site_is_refused(start, upstream, clients, method):
+    """Over plain http a page's requests look like a person's; a browser does repeat Basic."""
+    proxy = await start(one_route(upstream.origin) | {"allow_hosts": ["kb.lan"]} | clients)
+    for fields in ([BROWSER], PLAIN, [BROWSER, "Referer: http://evil.example/"]):
+        answer = await proxy.ask(request(method, "/api/x", *fields, host="kb.lan:8484"))
+
+        assert 403 == answer.status
+        assert b"keybearer; error=http_request_denied" == answer.one(b"Proxy-Status")
+    assert [] == upstream.visits
+    assert {"origin-denied"} == {line["error"] for line in proxy.log.requests}
+
+
+async def test_a_browser_on_a_page_of_ours_is_served(start, upstream):
+    """By Referer or Origin, of this name and port; on a shared listener it is sandboxed."""
+    proxy = await start(one_route(upstream.origin) | {"allow_hosts": ["kb.lan"]})
+    host = "kb.lan:8484"
+    ours = [
+        get("/api/x", *PLAIN, f"Referer: http://{host}/api/page?a=1", host=host),
+        request("POST", "/api/x", *PLAIN, f"Origin: http://{host}", host=host),
+    ]
+    others = [
+        get("/api/x", *PLAIN, "Referer: http://kb.lan:8485/api/page", host=host),
+        get("/api/x", *PLAIN, "Referer: http://api.kb.lan:8484/", host=host),
+    ]
+    answers = [await proxy.ask(each) for each in ours]
+    refused = [(await proxy.ask(each)).status for each in others]
+
+    assert [(200, [SANDBOX])] * 2 == [
+        (each.status, each.all(b"Content-Security-Policy")) for each in answers
+    ]
+    assert [403, 403] == refused
+    own = await proxy.ask(get("/x", *PLAIN, f"Referer: http://{host}/", host=host), "api")
+    assert (200, []) == (own.status, own.all(b"Content-Security-Policy"))
+
+
+async def test_whatever_a_browser_may_show_is_sandboxed(start, upstream):
+    """Also where it does not say what becomes of the answer, or goes by HTTP/1.0."""
+    proxy = await start(one_route(upstream.origin))
+    none = "Sec-Fetch-Site: none"
+    shown = [get("/api/x", none, field) for field in PLAIN]
+    shown.append(f"GET /api/x HTTP/1.0\r\n{none}\r\n{BROWSER}\r\n\r\n".encode())
+    not_shown = [get("/api/x", none, "Sec-Fetch-Dest: image", BROWSER), get("/api/x")]
+
+    policies = [(await proxy.ask(each)).all(b"Content-Security-Policy") for each in shown]
+    others = [(await proxy.ask(each)).all(b"Content-Security-Policy") for each in not_shown]
+
+    assert [[SANDBOX]] * 4 == policies
+    assert [[], []] == others
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "[::]", "[::ffff:0.0.0.0]", "0.0.0.0.", "0"])
+@pytest.mark.parametrize("clients", [{}, {"clients": {}}], ids=["", "clients"])
+@pytest.mark.parametrize("listener", [0, "api"])
+async def test_unspecified_addresses_are_misdirected(start, upstream, address, clients, listener):
+    """A browser takes them for loopback, but sends no Sec-Fetch-* there."""
+    proxy = await start(one_route(upstream.origin) | clients)
+    answer = await proxy.ask(get(host=f"{address}:8484"), listener)
+
+    assert (421, "host-denied") == (answer.status, answer.code)
+    assert [] == upstream.visits
+
+
+async def test_a_page_below_a_prefix_is_led_to_the_virtual_host(proxy, upstream):
+    """Its styles come from an opaque origin: the refusal and the log say where they would work."""
+    host = f"127.0.0.1:{proxy.port}"
+    style = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: style"]
+    font = ["Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: cors"]
+    for fields in (style, font):
+        answer = await proxy.ask(get("/api/s.css", *fields, host=host))
+
+        assert (403, "origin-denied") == (answer.status, answer.code)
+        assert "virtual host, api.localhost." in answer.problem["detail"]
+    for line in (await proxy.logged(1), await proxy.logged(2)):
+        assert f"below /api/ is sandboxed: open http://api.localhost:{proxy.port}/" in line["cause"]
+    foreign = [
+        get("/api/s.css", *style, "Referer: https://evil.example/", host=host),
+        get("/s.css", *style, host=f"api.localhost:{proxy.port}"),
+        get("/nowhere", *style, host=host),
+    ]
+    answers = [await proxy.ask(each) for each in foreign]
+    assert {403} == {each.status for each in answers}
+    assert not any("virtual host" in each.problem["detail"] for each in answers)
+    assert [] == upstream.visits
+
+
+async def test_a_page_below_a_prefix_of_another_machine_needs_a_name(start, upstream):
+    """`api.localhost` would be that machine itself."""
+    config = one_route(upstream.origin) | {"allow_hosts": ["kb.lan"]}
+    route = config["routes"]["api"]
+    fields = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: style"]
+    unnamed, named = (
+        await start(config),
+        await start(config | {"routes": {"api": route | {"hosts": ["api.lan"]}}}),
+    )
+
+    first = await unnamed.ask(get("/api/s.css", *fields, host="kb.lan:1"))
+    second = await named.ask(get("/api/s.css", *fields, host="kb.lan:1"))
+
+    assert "a virtual host, which `hosts` gives its route" in first.problem["detail"]
+    assert "virtual host, api.lan." in second.problem["detail"]
+    assert "open http://api.lan:1/" in (await named.logged())["cause"]
+
+
+async def test_the_log_names_the_foreign_origin(proxy):
+    """And the key that would let it in; the answer names neither."""
+    answer = await proxy.ask(get("/api/x", "Origin: https://evil.example"))
+
+    assert b"evil.example" not in answer.raw
+    cause = (await proxy.logged())["cause"]
+    assert "https://evil.example" in cause
+    assert "cors.allow_origins" in cause
+
+
+BOUND = [
+    b"NEL", b"Report-To", b"Reporting-Endpoints", b"Clear-Site-Data", b"Use-As-Dictionary",
+    b"Accept-CH", b"Critical-CH", b"Origin-Agent-Cluster", b"Public-Key-Pins",
+    b"Public-Key-Pins-Report-Only", b"Speculation-Rules", b"Supports-Loading-Mode", b"Expect-CT",
+    b"Service-Worker-Allowed", b"Set-Login", b"Activate-Storage-Access",
+    b"Secure-Session-Registration", b"Sec-Session-Registration", b"Observe-Browsing-Topics",
+    b"Attribution-Reporting-Register-Source", b"accept-ch", b"CLEAR-SITE-DATA",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found", b"503 Away", b"304 Not Modified"])
+async def test_fields_that_bind_an_origin_do_not_reach_a_shared_one(proxy, upstream, status):
+    """They would hold for all routes; where a route has an origin of its own they pass."""
+    lines = b"".join(b"%b: x\r\n" % name for name in BOUND)
+    upstream.answer = (
+        b"HTTP/1.1 103 Early Hints\r\n" + lines + b"X-Else: 1\r\n\r\n"
+        b"HTTP/1.1 " + status + b"\r\n" + lines + b"No-Vary-Search: params\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+    shared = await proxy.ask(get("/api/x"))
+    virtual = await proxy.ask(get("/x", host="api.localhost"))
+    own = await proxy.ask(get("/x"), "api")
+
+    assert [b"HTTP/1.1 103 Early Hints\r\nX-Else: 1\r\n\r\n"] == shared.interim
+    assert {b"no-vary-search", b"content-length"} == {*shared.names}
+    for answer in (virtual, own):
+        assert {name.lower() for name in BOUND} <= {*answer.names}
+        assert all(name + b": x\r\n" in answer.interim[0] for name in BOUND)
+
+
 def two_routes(upstream):
     """Return the routes `a` and `b`, each with the credential, on one listener."""
     route = {"upstream": upstream.origin, "credential": {"bearer": {"env": "TOKEN"}}}
@@ -151,7 +303,8 @@ async def test_a_document_of_one_route_cannot_drive_another(start, upstream):
     """It runs sandboxed: what a browser then sends from it is refused, by every method."""
     proxy = await start(two_routes(upstream))
     host = f"localhost:{proxy.port}"
-    page = await proxy.ask(get("/a/page", "Sec-Fetch-Dest: document", host=host))
+    typed = ["Sec-Fetch-Site: none", "Sec-Fetch-Dest: document"]
+    page = await proxy.ask(get("/a/page", *typed, host=host))
     from_page = [
         # fetch(), a form, an image, a script, an iframe, a navigation: as browsers send them from
         # an opaque origin.

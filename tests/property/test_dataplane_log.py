@@ -171,7 +171,7 @@ REFUSING = {
     "a target that is none": (target, CANARY, BadTarget),
     "dots and a query": (target, f"/../a?api_key={CANARY}", BadTarget),
     "a Host that is none": (host, f"{CANARY}@h", BadRequest),
-    "a foreign page": (page, f"http://{CANARY}", OriginDenied),
+    "a page that is none": (page, f"http://u:{CANARY}@h", OriginDenied),
 }
 
 
@@ -194,7 +194,15 @@ def absolute(text):
     Guard([]).admit_absolute(text, None, scheme="http")
 
 
-@pytest.mark.parametrize(("refused", "kind"), [(foreign, HostDenied), (absolute, ForwardDenied)])
+def foreign_page(text):
+    """Be refused for another origin."""
+    page(f"https://{text}")
+
+
+@pytest.mark.parametrize(
+    ("refused", "kind"),
+    [(foreign, HostDenied), (absolute, ForwardDenied), (foreign_page, OriginDenied)],
+)
 def test_a_foreign_host_is_told_to_the_log_alone(refused, kind):
     """The operator has to know which name to add; the client knows what it asked for."""
     with pytest.raises(kind) as caught:

@@ -80,8 +80,17 @@ STRANGERS: Final = [
     Case("Host of another on a route's own listener", 19, named(b"evil.example", b"/x"), answer=HOST_DENIED, after=KEEP, listener="api"),
     *(
         Case(f"Host {host} is ours", 19, named(host.encode()), UP_GET + KEY, OK, KEEP)
-        for host in ("localhost", "LOCALHOST", "localhost.", "localhost:99", "127.0.0.1", "[::1]", "192.0.2.1", "[2001:db8::1]:80")
+        for host in ("localhost", "LOCALHOST", "localhost.", "localhost:99", "127.0.0.1", "[::1]", "127.8.8.8:80", "[::ffff:127.0.0.1]")
     ),
+    *(
+        Case(f"Host {host} is no address that the connection came in on", 19, named(host.encode()), answer=HOST_DENIED, after=KEEP)
+        for host in ("192.0.2.1", "[2001:db8::1]:80", "0.0.0.0", "0.0.0.0:8484", "0.0.0.0.", "[::]", "[::]:80", "[::ffff:0.0.0.0]", "[::ffff:0:0]", "0", "0x0", "0.0")
+    ),
+    Case("an unspecified address on a route's own listener", 19, named(b"0.0.0.0", b"/x"), answer=HOST_DENIED, after=KEEP, listener="api"),
+    Case("brackets around IPv4", 18, named(b"[127.0.0.1]"), answer=BAD),
+    Case("an allowed address", 19, named(b"192.0.2.1:80"), UP_GET + KEY, OK, KEEP, config={"allow_hosts": ["192.0.2.1"]}),
+    Case("an address of an allowed network", 19, named(b"[2001:db8::1]:80"), UP_GET + KEY, OK, KEEP, config={"allow_hosts": ["2001:db8::/32"]}),
+    Case("an unspecified address of an allowed network", 19, named(b"0.0.0.0"), answer=HOST_DENIED, after=KEEP, config={"allow_hosts": ["0.0.0.0/0"]}),
     Case("a virtual host", 19, named(b"api.localhost", b"/x"), UP_GET + KEY, OK, KEEP),
     Case("a virtual host with port and dot", 19, named(b"API.localhost.:1", b"/x"), UP_GET + KEY, OK, KEEP),
     Case("an allowed host", 19, named(b"kb.example"), UP_GET + KEY, OK, KEEP, config={"allow_hosts": ["kb.example"]}),
@@ -100,6 +109,10 @@ PAGES: Final = [
     Case("two Origins in one", 19, GET + b"Origin: http://localhost https://evil.example\r\n" + END, answer=ORIGIN_DENIED, after=KEEP),
     Case("another site without Origin", 19, GET + b"Sec-Fetch-Site: cross-site\r\n" + END, answer=ORIGIN_DENIED, after=KEEP),
     Case("the same site without Origin", 19, GET + b"Sec-Fetch-Site: same-site\r\n" + END, answer=ORIGIN_DENIED, after=KEEP),
+    *(
+        Case(f"a browser that does not say its site: {field.decode()}", 19, GET + field + b"\r\n" + END, answer=ORIGIN_DENIED, after=KEEP)
+        for field in (b"User-Agent: Mozilla/5.0", b"Upgrade-Insecure-Requests: 1", b"Sec-Fetch-Mode: no-cors", b"Sec-Fetch-Dest: image", b"Sec-Fetch-Dest: document")
+    ),
     Case("a preflight of another origin", 19, OPTIONS + FOREIGN + ASKING + END, answer=ORIGIN_DENIED, after=KEEP),
     Case("a service worker's script", 19, GET + b"Service-Worker: script\r\n" + END, answer=ORIGIN_DENIED, after=KEEP),
     Case("our own Origin becomes the upstream's", 19, GET + b"Origin: http://localhost\r\n" + END, UP_GET + b"Origin: http://upstream\r\n" + KEY, OK, KEEP),

@@ -125,7 +125,7 @@ UNCHANGED: Final = [
         Case(f"{field.decode()} is removed", 54, GET + END, SEEN, with_fields(b"X-A: b\r\n"), KEEP, says=with_fields(field + b"\r\nX-A: b\r\n"))
         for field in (b"Set-Cookie: s=1", b"Alt-Svc: h3", b"Strict-Transport-Security: max-age=1", b"Access-Control-Allow-Origin: *", b"access-control-allow-credentials: true", b"Proxy-Authenticate: Basic")
     ),
-    Case("a page on the shared listener is put in a sandbox", 54, GET + b"Sec-Fetch-Dest: document\r\n" + END, UP_GET + b"Sec-Fetch-Dest: document\r\n" + KEY, OPEN + b"Content-Length: 2\r\nContent-Security-Policy: sandbox allow-scripts allow-forms\r\n\r\nok", KEEP),
+    Case("a page on the shared listener is put in a sandbox", 54, GET + b"Sec-Fetch-Site: none\r\nSec-Fetch-Dest: document\r\n" + END, UP_GET + b"Sec-Fetch-Site: none\r\nSec-Fetch-Dest: document\r\n" + KEY, OPEN + b"Content-Length: 2\r\nContent-Security-Policy: sandbox allow-scripts allow-forms\r\n\r\nok", KEEP),
 ]  # fmt: skip
 
 WITH_TRAILER: Final = b"5\r\nhello\r\n0\r\nX-T: y\r\n\r\n"

@@ -1,0 +1,70 @@
+"""The page in front of a route, for a person whom another site has sent there.
+
+A link in a wiki and the way back from a login are no attack, but a page could do the same by
+itself. So a person is asked: the link below is followed from a page of ours.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote_from_bytes
+
+
+if TYPE_CHECKING:
+    from proxy.dataplane.target import Target
+
+
+FIELDS: Final = (
+    (
+        b"Content-Security-Policy",
+        b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"X-Frame-Options", b"DENY"),
+    # The request that follows shows by its Referer that it comes from here: over plain http
+    # browsers send nothing else that does. Other sites learn nothing.
+    (b"Referrer-Policy", b"same-origin"),
+)
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>Continue?</title>
+</head>
+<body>
+<h1>Continue?</h1>
+<p>{site} sent you here. This address sends a request with a stored credential,
+so Keybearer asks first. Continue only if you meant to open it.</p>
+<p><a href="{link}">Continue to {path}</a></p>
+</body>
+</html>
+"""
+_LONGEST_SHOWN: Final = 100
+_KEPT: Final = "".join(map(chr, range(0x21, 0x7F)))
+"""ASCII stays as it came: the link leads where the person was sent, byte for byte."""
+
+
+def interstitial(target: Target, site: str) -> bytes:
+    """Return the page.
+
+    Args:
+        target: what was asked for, which `parse_target` has let through.
+        site: the origin of the page that sent the person, or "" if it is not known.
+    """
+    path = _encoded(target.path)
+    # A browser reads `//host` as another host; the dot is removed again (RFC 3986 5.2.4).
+    link = f"/.{path}" if path.startswith("//") else path
+    if target.query is not None:
+        link += f"?{_encoded(target.query)}"
+    shown = path if len(path) <= _LONGEST_SHOWN else f"{path[:_LONGEST_SHOWN]}…"
+    page = _PAGE.format(site=escape(site) or "Another page", link=escape(link), path=escape(shown))
+    return page.encode()
+
+
+def _encoded(text: str) -> str:
+    """Return text with everything but printable ASCII percent-encoded."""
+    if text.isascii():
+        return text
+    return quote_from_bytes(text.encode("utf-8", "surrogateescape"), _KEPT)
