@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from proxy.observe.log import Log
 from proxy.process.demo import demo as start_demo
 from proxy.process.listeners import ListenError
 from proxy.process.loop import new_loop
+from proxy.process.signals import Stop, end_at_once
 from proxy.secret import MASK
 
 
@@ -31,9 +31,13 @@ _SHOWN = 300
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The proxy's; any by default."
 )
-def demo(*, once: bool, port: int) -> None:
+@click.pass_obj
+def demo(exposed: list[str], /, *, once: bool, port: int) -> None:
     """Serve Microreact and Carbonregistry.com, both as local stand-ins with made-up tokens."""
+    end_at_once()
     log = Log("warning" if once else "info", "console")
+    for way in exposed:
+        log.events.warning("exposed", detail=way)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             sys.exit(runner.run(_run(log, once=once, port=port)))
@@ -44,6 +48,7 @@ def demo(*, once: bool, port: int) -> None:
 
 
 async def _run(log: Log, *, once: bool, port: int) -> int:
+    stop = Stop(log)
     async with start_demo(log, port=port) as running:
         _say("Keybearer runs with this configuration (the tokens are made up):\n")
         _say(_indented(running.config, "    ") + "\n")
@@ -53,10 +58,12 @@ async def _run(log: Log, *, once: bool, port: int) -> int:
             number += 1
             _show(number, step)
             faults += bool(step.fault)
+            if stop.asked.is_set():
+                return 0
         _say("all requests were served" if not faults else f"{faults} requests went wrong")
         if not once:
             _say(_try_it(running))
-            await _until_signal()
+            await stop.asked.wait()
         return 1 if faults else 0
 
 
@@ -114,14 +121,6 @@ It stays up. Try, in another terminal:
 
 Ctrl-C ends it.
 """
-
-
-async def _until_signal() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
 
 
 def _say(text: str) -> None:

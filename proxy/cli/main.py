@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 import click
 
 from proxy import __version__
+from proxy.process.private import keep_private
 
 
 EXIT_FAILURE: Final = 1
@@ -23,6 +25,12 @@ MANY_OBJECTS: Final = 200_000
 makes half as many, and nearly all of them stay: to look for garbage among CPython's 700, and again
 among all of them, would find next to nothing, in a tenth of the time to ready."""
 
+# By default each ends the process, with the requests under way; a closed terminal, logrotate and
+# timers send them. Some are Linux's alone.
+_HARMLESS_SIGNALS: Final = (
+    *("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR"),
+    *("SIGSTKFLT", "SIGEMT"),
+)
 _COMMANDS: Final = ("run", "demo", "check", "schema", "presets", "keys", "healthcheck")
 
 
@@ -48,11 +56,12 @@ def commands() -> None:
 def main() -> None:
     """Run the command line; the one exit of the program."""
     gc.set_threshold(MANY_OBJECTS)
+    exposed = own_process()
     _open_standard_streams()
     # What else is installed here need not see the configuration, nor be looked for at each start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
-        commands.main(prog_name="keybearer", standalone_mode=False)
+        commands.main(prog_name="keybearer", standalone_mode=False, obj=exposed)
     except click.exceptions.NoArgsIsHelpError as help_shown:
         help_shown.show()
         sys.exit(EXIT_USAGE)
@@ -65,6 +74,19 @@ def main() -> None:
         # What is told could not be: stdout is on a full disk, say.
         click.echo(f"keybearer: {error.strerror or error}", err=True)
         sys.exit(EXIT_FAILURE)
+
+
+def own_process() -> list[str]:
+    """Let no signal end the process by chance, and no other process read it.
+
+    Returns:
+        What the system did not do of the latter, for `run` and `demo` to log.
+    """
+    for name in _HARMLESS_SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
+    return keep_private()
 
 
 def _open_standard_streams() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
 from proxy.process.loop import calm_gc, new_loop, tell_faults
 from proxy.process.service import Service
+from proxy.process.signals import Stop, end_at_once
 
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ if TYPE_CHECKING:
 @click.option("--bearer-file", metavar="FILE", help="Authorization: Bearer, from a file.")
 @click.option("--access-token-env", metavar="NAME", help="Access-Token, from a variable.")
 @click.option("--access-token-file", metavar="FILE", help="Access-Token, from a file.")
+@click.pass_obj
 def run(
+    exposed: list[str],
+    /,
     *,
     file: Path | None,
     port: int | None,
@@ -60,6 +63,7 @@ def run(
       keybearer run --preset microreact
       keybearer run --upstream https://api.example.org --bearer-env EXAMPLE_TOKEN
     """  # noqa: D301 -- the backspace is click's mark of a paragraph to leave as it is
+    end_at_once()
     if preset is None and upstream is None and not any(secret.values()):
         config = load_file(file)
         if port is not None:
@@ -68,7 +72,7 @@ def run(
         raise click.UsageError("-c FILE and a route told by options exclude each other")
     else:
         config = _of_options(preset, upstream, DEFAULT_PORT if port is None else port, secret)
-    sys.exit(serve(config))
+    sys.exit(serve(config, exposed))
 
 
 def _of_options(
@@ -103,10 +107,17 @@ def _on_port(config: Config, port: int) -> Config:
     raise click.UsageError("--port: the configuration's `listen` has no TCP address to change")
 
 
-def serve(config: Config) -> int:
-    """Run the service to its end and return the exit status."""
+def serve(config: Config, exposed: list[str]) -> int:
+    """Run the service to its end and return the exit status.
+
+    Args:
+        config: settled.
+        exposed: in which ways other processes can read this one.
+    """
     form = config.log.format or ("console" if sys.stderr.isatty() else "json")
     log = Log(config.log.level, form)
+    for way in exposed:
+        log.events.warning("exposed", detail=way)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_serve(config, log))
@@ -120,8 +131,7 @@ def serve(config: Config) -> int:
 
 
 async def _serve(config: Config, log: Log) -> None:
-    stop, now = asyncio.Event(), asyncio.Event()
-    _on_signals(stop, now)
+    stop = Stop(log)
     tell_faults(asyncio.get_running_loop(), log)
     async with await Service.start(config, os.environ, log) as service:
         calm_gc()
@@ -129,9 +139,9 @@ async def _serve(config: Config, log: Log) -> None:
         for warning in (*service.provisioned.warnings, *open_to_all(config), *_clients(service)):
             log.events.warning("configuration", detail=warning)
         await asyncio.to_thread(_settle, log)
-        await stop.wait()
+        await stop.asked.wait()
         log.events.info("draining", connections=service.connections)
-        await _first(service.drain(), now.wait())
+        await _first(service.drain(), stop.now.wait())
     log.events.info("stopped")
 
 
@@ -143,19 +153,6 @@ def _settle(log: Log) -> None:
         from proxy.process.allocator import keep_buffers  # noqa: PLC0415 -- as above: ctypes
 
         keep_buffers()
-
-
-def _on_signals(stop: asyncio.Event, now: asyncio.Event) -> None:
-    """Let the first SIGTERM or SIGINT begin the end, and a second one hasten it."""
-
-    def signalled() -> None:
-        if stop.is_set():
-            now.set()
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, signalled)
 
 
 async def _first(*ways: Coroutine[object, object, object]) -> None:

@@ -22,7 +22,9 @@ _ON_ONE_LOOP = (
     "test_keys_command",
     "test_rate_store",
     "test_tls_reload",
+    "test_private",
     "test_run_command",
+    "test_signals",
     "test_wire_observed",
 )
 

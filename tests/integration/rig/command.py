@@ -8,13 +8,15 @@ import gc
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from proxy.cli.main import main
+import proxy.cli.main
+from proxy.process.signals import ENDING
 from tests.integration.rig.patience import PATIENCE_S
 from tests.integration.rig.raw import Client
 
@@ -59,17 +61,22 @@ def invoke(*args: str) -> tuple[int, str, str]:
     """Run a command in this process, as the script does; return exit status, stdout and stderr."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     status, pace = 0, gc.get_threshold()
+    handlers = {number: signal.getsignal(number) for number in ENDING}
     with (
         mock.patch.object(sys, "argv", ["keybearer", *args]),
+        mock.patch.object(proxy.cli.main, "own_process", list),  # the process is the tests'
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
         try:
-            main()
+            proxy.cli.main.main()
         except SystemExit as end:
             status = int(end.code or 0)
         finally:
             gc.set_threshold(*pace)
+            for number, handler in handlers.items():
+                if signal.getsignal(number) != handler:
+                    signal.signal(number, handler)
     texts = []
     for stream in (out, err):
         stream.seek(0)
