@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _BLANK: Final = re.compile(r"[ \t]*")
-_TO_COMMA: Final = re.compile("(?:\\s|#[^\n\r\x85\u2028\u2029]*)*,")
+_TO_COMMA: Final = re.compile("(?:\\s|#[^\n\r\x85\u2028\u2029]*+)*+,")
 _DASH: Final = re.compile(r" *-[ \t]+")
 
 

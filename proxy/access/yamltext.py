@@ -29,7 +29,7 @@ MAX_NODES: Final = 1_000_000  # aliases counted each time; 10,000 clients have a
 
 BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _TAIL: Final = re.compile("[ \t]*(?:#[^\n\r\x85\u2028\u2029]*)?")
-_ALIAS: Final = re.compile(r"\s*[:-]?\s*\*[^\s,\[\]{}]+")
+_ALIAS: Final = re.compile(r"\s*+[:-]?+\s*+\*[^\s,\[\]{}]++")
 _BY_HAND: Final = "it cannot be edited safely; do it by hand, or write it plainer and try again"
 
 

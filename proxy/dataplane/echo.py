@@ -23,12 +23,14 @@ SHORTEST: Final = 16
 
 _PARTIAL_CONTENT: Final = 206
 _TYPE: Final = re.compile(
-    rb"\r\ncontent-type:[ \t]*(?:text/"
-    rb"|application/(?:json|xml|javascript|x-www-form-urlencoded)[ \t]*[;\r]"
-    rb"|[^;\r]*\+(?:json|xml)[ \t]*[;\r])",
+    rb"\r\ncontent-type:[ \t]*+(?:text/"
+    rb"|application/(?:json|xml|javascript|x-www-form-urlencoded)[ \t]*+[;\r]"
+    rb"|[^;\r]*\+(?:json|xml)[ \t]*+[;\r])",
     re.IGNORECASE,
 )
-_CODED: Final = re.compile(rb"\r\ncontent-encoding:(?![ \t]*(?:identity)?[ \t]*\r)", re.IGNORECASE)
+_CODED: Final = re.compile(
+    rb"\r\ncontent-encoding:(?![ \t]*+(?:identity)?+[ \t]*+\r)", re.IGNORECASE
+)
 # No encoder writes these in another way: the longest run of them stands in every form of a secret.
 _PLAIN: Final = re.compile(rb"[0-9A-Za-z._-]+")
 _JSON_SHORT: Final = {'"': '"', "\\": "\\", "/": "/", "\b": "b", "\t": "t", "\f": "f"}

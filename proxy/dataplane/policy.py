@@ -255,14 +255,15 @@ def _resolved(segments: Iterable[str]) -> str:
     return "/" + "/".join(left)
 
 
-_ANY: Final = rb"(?:/[^/]*)*"
+_ANY: Final = rb"(?:/[^/]*+)*"
 
 
 def _regex(pattern: bytes) -> bytes:
     """Return the expression of a pattern.
 
-    Between two `**` the first place that fits is as good as any later one, so it is never left
-    again (an atomic group): else a path of 1,600 bytes would hold three `**` for five seconds.
+    Between two `**`, or two `*` of a segment, the first place that fits is as good as any later
+    one, so it is never left again (an atomic group): else a path of 1,600 bytes would hold three
+    `**` for five seconds.
     """
     runs: list[bytes] = [b""]
     for segment in pattern.strip(b"/").split(b"/"):
@@ -277,5 +278,7 @@ def _regex(pattern: bytes) -> bytes:
 
 def _segment(segment: bytes) -> bytes:
     if segment == b"*":
-        return rb"/[^/]+"
-    return b"/" + rb"[^/]*".join(re.escape(part) for part in segment.split(b"*"))
+        return rb"/[^/]++"
+    first, *others = [re.escape(part) for part in segment.split(b"*")]
+    inner = b"".join(b"(?>[^/]*?" + part + b")" for part in others[:-1] if part)
+    return b"/" + first + inner + (b"[^/]*" + others[-1] if others else b"")

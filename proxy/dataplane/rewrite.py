@@ -30,7 +30,8 @@ _REFERENCE: Final = re.compile(
     rb"(?:(?P<scheme>https?):)?//(?P<authority>[^/?#\\]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
 )
 _AUTHORITY: Final = re.compile(rb"(?P<host>\[[^\]]*\]|[^:@\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
-_LINK: Final = re.compile(rb"<([^>]*)>")
+# No reference holds a `<` (RFC 3986 2), and to look behind each for one `>` would take for ever.
+_LINK: Final = re.compile(rb"<([^<>]*+)>")
 # HTML 4.2.5.3: the separator may be a space, `url=` may be missing, a quote may stay open.
 _REFRESH: Final = re.compile(
     rb"\s*[0-9.]+(?:\s*[;,]\s*|\s+)(?:url\s*=\s*)?(?P<quote>[\"']?)", re.IGNORECASE

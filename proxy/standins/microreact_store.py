@@ -20,7 +20,8 @@ ID_LENGTH: Final = 22
 # The real one builds links from its configuration, never from Host.
 PUBLIC_ORIGIN: Final = "https://microreact.org"
 
-_DATA_URI: Final = re.compile(r"data:[^,]*/[^,]*;base64,")
+_DATA_URI: Final = re.compile(r"data:[^,/]*+/[^,]*;base64,")
+_NO_SLUG: Final = re.compile(r"[^a-z0-9]++")
 
 
 class RefusedError(Exception):
@@ -53,7 +54,7 @@ class Project:
     @property
     def url(self) -> str:
         """Return the public link, with the name as a slug."""
-        slug = re.sub(r"[^a-z0-9]+", "-", str(self.document["meta"].get("name", "")).lower())
+        slug = _NO_SLUG.sub("-", str(self.document["meta"].get("name", "")).lower())
         return f"{PUBLIC_ORIGIN}/project/{'-'.join(filter(None, [self.id, slug.strip('-')]))}"
 
     def role_of(self, user: str | None) -> Role | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from itertools import product
 from urllib.parse import unquote_to_bytes
@@ -157,3 +158,16 @@ def test_a_rule_means_the_same_however_it_is_compared(pattern, path):
     expected = re.compile(_regex(folded), re.DOTALL).fullmatch(_fold(path.encode())) is not None
 
     assert expected == rule(None, [pattern], allow=True).matches([_fold(path.encode())])
+
+
+LETTERS = st.text("ab.", max_size=12)
+
+
+@given(st.lists(st.text("ab.", max_size=3), min_size=2, max_size=5).map("*".join), LETTERS)
+def test_a_segment_fits_if_there_is_any_way_to_fit(pattern, segment):
+    """Though each part between two `*` is sought once only."""
+    if "**" in pattern or not segment.strip(".") or not pattern.strip("*."):
+        return
+    policy = Policy(None, [rule(None, [f"/x/{pattern}/y"], allow=False)])
+
+    assert fnmatch.fnmatchcase(segment, pattern) is not allows(policy, f"/x/{segment}/y")
