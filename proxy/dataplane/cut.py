@@ -27,6 +27,10 @@ END: Final = b"\r\n\r\n"
 """Ends a head, and a body in chunks (RFC 9112 2.1, 7.1)."""
 
 MAX_FIELDS: Final = 256
+_LONGEST_METHOD: Final = 48
+"""No method is longer, and every client key is: none is logged as a method."""
+_STAND_IN: Final = b"POST"
+"""No parser knows all methods, for any token is one (RFC 9110 9.1): it is given this one."""
 _VERSIONS: Final = (b" HTTP/1.1", b" HTTP/1.0")
 _VERSION_SIZE: Final = 9
 _LINE_SLACK: Final = 64
@@ -80,9 +84,31 @@ def _check_size(line: bytes, size: int, limits: ClientLimits) -> None:
 
 
 def _bad_line(line: bytes) -> Refusal:
-    if _LINE.fullmatch(line) is not None:
+    if is_request_line(line):
         return BadVersion("Keybearer speaks HTTP/1.1 and HTTP/1.0.")
     return BadRequest(_NO_HTTP)
+
+
+def stand_in(head: bytes) -> tuple[str, bytes] | None:
+    """Return the method of a head, and the head with a method that every parser knows.
+
+    A method has no say in where a request ends (RFC 9112 6.3), but for CONNECT.
+
+    Args:
+        head: as it came; the parser does not read it.
+
+    Returns:
+        None if it is not its method that the parser does not know.
+    """
+    method, blank, rest = head.partition(b" ")
+    if method == _STAND_IN or len(method) > _LONGEST_METHOD or not is_request_line(head):
+        return None
+    return method.decode("ascii"), _STAND_IN + blank + rest
+
+
+def is_request_line(head: bytes) -> bool:
+    """Tell whether a head begins with a method, a target and a version."""
+    return _LINE.fullmatch(head.partition(b"\r\n")[0]) is not None
 
 
 def refusal_of(head: bytes, *, method: bool, fields: bool) -> Refusal:
@@ -90,13 +116,13 @@ def refusal_of(head: bytes, *, method: bool, fields: bool) -> Refusal:
 
     Args:
         head: as it came.
-        method: the parser does not know the method.
+        method: the parser does not know the method, which is too long for `stand_in`.
         fields: there are too many fields for it.
     """
     if fields:
         return HeadersTooLarge(f"Up to {MAX_FIELDS} header fields are taken.")
-    if method and _LINE.fullmatch(head.partition(b"\r\n")[0]) is not None:
-        return UnsupportedMethod("This method is not known here.")
+    if method and is_request_line(head):
+        return UnsupportedMethod(f"Methods of up to {_LONGEST_METHOD} characters are passed on.")
     return BadRequest(_NO_HTTP)
 
 

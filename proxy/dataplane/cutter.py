@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from proxy.dataplane.cut import END, end_of_head, end_of_piece
+from proxy.dataplane.cut import END, end_of_head, end_of_piece, stand_in
 from proxy.dataplane.names import CONTENT_LENGTH
 
 
@@ -123,7 +123,22 @@ class Cutter:
             count += 1
         return came
 
-    def _feed(self, piece: bytes, parser: Any) -> int:
+    def read_renamed(self) -> int | None:
+        """Give a new parser the head that was refused, with a method that it knows.
+
+        Returns:
+            how many messages were put into the queue; None: the method was not the reason.
+
+        Raises:
+            HttpProcessingError: the parser does not read this `piece` either.
+        """
+        renamed = None if self.in_body or self._reader is None else stand_in(self.piece)
+        if renamed is None or self._reader is None:
+            return None
+        method, head = renamed
+        return self._feed(head, self._reader.renewed(), method)
+
+    def _feed(self, piece: bytes, parser: Any, method: str | None = None) -> int:
         self.piece = piece
         messages = parser.feed_data(piece)[0]
         if not messages:
@@ -131,6 +146,8 @@ class Cutter:
         taken = messages[0]
         if not self._begun(taken[0], taken[1]):
             return 0
+        if method is not None:
+            taken = (taken[0]._replace(method=method), taken[1])
         self._queue.append(taken)
         return 1
 

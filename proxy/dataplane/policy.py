@@ -45,6 +45,13 @@ class Rule:
     allow: bool
     label: str = ""
 
+    def is_about(self, method: str) -> bool:
+        """Tell whether the rule is about a method; some servers fold its case, so a deny does."""
+        methods = self.methods
+        if methods is None or method in methods:
+            return True
+        return not self.allow and method.upper() in methods
+
     def matches(self, readings: Sequence[bytes]) -> bool:
         """Tell whether the rule is about a path, given all its readings."""
         if len(readings) == 1:
@@ -131,7 +138,7 @@ class Policy:
         paths = readings(path)
         allowed, decided = self._otherwise_allowed, ""
         for each in self.rules:
-            if (each.methods is None or method in each.methods) and each.matches(paths):
+            if each.is_about(method) and each.matches(paths):
                 allowed, decided = each.allow, each.label
                 break
         if not allowed:

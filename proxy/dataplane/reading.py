@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
+from aiohttp.http_exceptions import BadHttpMethod, BadStatusLine, HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
@@ -73,7 +73,7 @@ class Reading(RequestHandler):
         if self._force_close or self._parser is None:
             return
         try:
-            came = self.cutter.read(data, self._parser)
+            came = self._read(data)
         except Refusal as refusal:
             # Its traceback would keep the bytes for as long as the client lingers.
             self._unreadable(refusal.with_traceback(None))
@@ -84,6 +84,18 @@ class Reading(RequestHandler):
                 self._taken_up(came)
         if self.cutter.pending:
             self._hold_back()
+
+    def _read(self, data: bytes) -> int:
+        """Give the parser what has come; a method that it does not know under another name."""
+        came = 0
+        while True:
+            try:
+                return came + self.cutter.read(data, self._parser)
+            except (BadHttpMethod, BadStatusLine):
+                renamed = self.cutter.read_renamed()
+                if renamed is None:
+                    raise
+                came, data = came + renamed, b""
 
     def pause_reading(self) -> None:
         """Parse no more: a body is taken more slowly than it comes."""

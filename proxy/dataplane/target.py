@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
+from itertools import product
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -103,14 +104,25 @@ def changes_twice(path: str) -> bool:
     return "%25" in path or _STRAY_PERCENT.search(path) is not None
 
 
-_NEVER_PASSED: Final = frozenset({"TRACE", "CONNECT"})
+# In any spelling: some servers fold the case of methods.
+_NEVER_PASSED: Final = frozenset(
+    "".join(letters)
+    for name in ("TRACE", "CONNECT")
+    for letters in product(*zip(name, name.lower(), strict=True))
+)
 
 
 def _not_passed(method: str) -> MethodDenied:
-    if method == "TRACE":
+    if method.upper() == "TRACE":
         # The upstream would send the injected credential back in the body (RFC 9110 9.3.8).
         return MethodDenied("TRACE is never passed on.", fields=((b"Allow", b""),))
-    return MethodDenied("This listener does not tunnel.", fields=((b"Allow", b""),), close=True)
+    return MethodDenied(
+        "This listener does not tunnel: give the tool a route's base URL, and no proxy setting.",
+        cause="CONNECT: the client takes this listener for a forward proxy (https_proxy); give it "
+        "the base URL of a route instead",
+        fields=((b"Allow", b""),),
+        close=True,
+    )
 
 
 def _absolute(raw: str) -> Target:

@@ -392,6 +392,8 @@ def forgetful(visit_count):
         ("POST", b"hello", 502, 2),
         ("POST", None, 502, 2),
         ("PATCH", b"hello", 502, 2),
+        ("LIST", None, 502, 2),
+        ("get", None, 502, 2),
     ],
 )
 async def test_a_kept_connection_that_dies_costs_nothing_where_that_is_safe(

@@ -82,7 +82,7 @@ SECOND: Final = [
         Case(f"a good request, then {name}", 38, GET + END + bad, SEEN, (OK, BAD))
         for name, bad in BAD_ONES.items()
     ),
-    Case("a good request, then a method that is none", 38, GET + END + b"SPOOR /api/y HTTP/1.1\r\n" + FIELDS + END, SEEN, (OK, METHOD)),
+    Case("a good request, then a method that is too long", 38, GET + END + b"M" * 49 + b" /api/y HTTP/1.1\r\n" + FIELDS + END, SEEN, (OK, METHOD)),
     Case("a good request with a body, then none", 38, POST + CL5 + HELLO + b"SPOOR\r\n\r\n", SEEN_POST, (OK, BAD)),
     Case("a good request in chunks, then none", 38, POST + TE + CHUNKS + b"SPOOR\r\n\r\n", SEEN_CHUNKS, (OK, BAD)),
     Case("two good requests, then none", 38, GET + END + POST + CL5 + HELLO + b"SPOOR\r\n\r\n", (SEEN, SEEN_POST), (OK, OK, BAD)),
