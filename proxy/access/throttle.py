@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
 from proxy.access.comeback import Policy, comeback_fields
 from proxy.dataplane.authenticate import CHALLENGE
 from proxy.dataplane.errors import ClientKeyInvalid, RateLimited
-from proxy.upstream.origin import parse_address
+from proxy.upstream.origin import peer_network
 
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ WINDOW_S: Final = 60
 _POLICY: Final = Policy("wrong-keys", AMOUNT, WINDOW_S)
 _PEERS: Final = 10_000
 """Peers that are remembered; those that have been quiet for longest are forgotten first."""
-_NETWORK_BITS: Final = 64
-"""Of an IPv6 address: whoever has one has all behind it."""
 
 
 class Throttle:
@@ -46,7 +43,7 @@ class Throttle:
             address: the peer's, or "unix".
             cause: what was wrong, for the log; the client is not told.
         """
-        now, network = self._now(), _network(address)
+        now, network = self._now(), peer_network(address)
         recent = self._failures.setdefault(network, deque(maxlen=AMOUNT))
         self._failures.move_to_end(network)
         if len(self._failures) > _PEERS:
@@ -67,13 +64,3 @@ def _too_many(wait_s: float, cause: str) -> RateLimited:
         cause=f"wrong client keys, the last one: {cause}",
         fields=comeback_fields([_POLICY], [(_POLICY, wait_s)]),
     )
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = parse_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    return str(IPv6Address(int(parsed) >> _NETWORK_BITS << _NETWORK_BITS))

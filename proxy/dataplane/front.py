@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiohttp.web_server import Server
 
 from proxy.dataplane.client import ClientConnection
+from proxy.upstream.origin import peer_network
 
 
 if TYPE_CHECKING:
@@ -75,14 +76,14 @@ class Front:
     def opened(self, connection: ClientConnection) -> None:
         """Count a connection; one too many is told so, one far too many is cut."""
         limits = self.limits
-        address = connection.peer.address
         self.connections.add(connection)
-        self._by_peer[address] += 1
         self._none_open.clear()
         self.sweep.add(connection.wait)
         over = len(self.connections) - limits.connections
         if limits.per_peer is not None:
-            over = max(over, self._by_peer[address] - limits.per_peer)
+            network = peer_network(connection.peer.address)
+            self._by_peer[network] += 1
+            over = max(over, self._by_peer[network] - limits.per_peer)
         connection.crowded = over > 0
         if over > RESERVE:
             connection.abort()
@@ -91,10 +92,11 @@ class Front:
         """Count it no more."""
         self.connections.discard(connection)
         self.sweep.discard(connection.wait)
-        address = connection.peer.address
-        self._by_peer[address] -= 1
-        if not self._by_peer[address]:
-            del self._by_peer[address]
+        if self.limits.per_peer is not None:
+            network = peer_network(connection.peer.address)
+            self._by_peer[network] -= 1
+            if not self._by_peer[network]:
+                del self._by_peer[network]
         if not self.connections:
             self._none_open.set()
 

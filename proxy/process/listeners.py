@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import shutil
 import socket
-import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from proxy.config.addresses import TcpAddress, UnixAddress
 from proxy.dataplane.model import Entrance
+from proxy.process.unix_socket import SocketError, identity, listen_at
 
 
 if TYPE_CHECKING:
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from proxy.config.schema import Config, Listen, ListenTls
 
 
-BACKLOG: Final = 1024
-_DEFAULT_MODE: Final = 0o600
 _TRIES: Final = 20
 """For a port that is free in both families, where any will do: the system chooses for one."""
 
@@ -48,16 +44,24 @@ class Listener:
     url: str
     entrance: Entrance
     path: Path | None = None
-    _inode: tuple[int, int] | None = field(default=None, repr=False)
+    _identity: tuple[int, int] | None = field(default=None, repr=False)
     tls: ListenTls | None = None
 
-    def close(self) -> None:
-        """Close the socket and remove its file, unless somebody has put another one there."""
-        self.socket.close()
-        if self.path is not None:
+    def withdraw(self) -> None:
+        """Remove the file of the socket, unless somebody has put another one there.
+
+        To be called while the socket is open: afterwards another file may be taken for it.
+        """
+        if self.path is not None and self._identity is not None:
             with contextlib.suppress(OSError):
-                if _inode(self.path) == self._inode:
+                if identity(self.path) == self._identity:
                     self.path.unlink()
+            self._identity = None
+
+    def close(self) -> None:
+        """Close the socket and remove its file."""
+        self.withdraw()
+        self.socket.close()
 
 
 def bind_all(config: Config) -> list[Listener]:
@@ -154,57 +158,8 @@ def _advice(error: OSError) -> str:
 
 
 def _bind_unix(path: Path, listen: Listen, entrance: Entrance) -> Listener:
-    _clear_stale(path)
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # The file is made with the strictest mode and opened afterwards: never the other way round.
-    mask = os.umask(0o177)
     try:
-        bound.bind(os.fspath(path))
-        # At once: another process that starts just now would take it for a stale one.
-        bound.listen(BACKLOG)
-    except OSError as error:
-        bound.close()
-        raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error
-    finally:
-        os.umask(mask)
-    listener = Listener(bound, f"unix:{path}", entrance, path, _inode(path))
-    try:
-        if listen.group is not None:
-            shutil.chown(path, group=listen.group)
-        path.chmod(_DEFAULT_MODE if listen.mode is None else listen.mode)
-    except (OSError, LookupError) as error:
-        listener.close()
-        raise ListenError(f"cannot give unix:{path} its mode and group: {error}") from error
-    return listener
-
-
-def _clear_stale(path: Path) -> None:
-    """Remove a socket that nobody listens on; anything else stays.
-
-    Raises:
-        ListenError: it is a living socket, or no socket at all.
-    """
-    try:
-        kind = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error
-    if not stat.S_ISSOCK(kind):
-        raise ListenError(f"cannot listen on unix:{path}: a file that is no socket is there")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # a listener that is too busy to accept is a living one
-        status = probe.connect_ex(os.fspath(path))
-    if status in (0, errno.EAGAIN):
-        raise ListenError(f"cannot listen on unix:{path}: another process listens there")
-    if status != errno.ECONNREFUSED:
-        raise ListenError(f"cannot listen on unix:{path}: {os.strerror(status)}")
-    try:
-        path.unlink()
-    except OSError as error:
-        raise ListenError(f"cannot listen on unix:{path}: {error.strerror}") from error
-
-
-def _inode(path: Path) -> tuple[int, int]:
-    status = path.lstat()
-    return status.st_dev, status.st_ino
+        bound = listen_at(path, listen.mode, listen.group)
+    except SocketError as error:
+        raise ListenError(f"cannot listen on unix:{path}: {error}") from error
+    return Listener(bound, f"unix:{path}", entrance, path, identity(path))

@@ -24,6 +24,7 @@ _HOST_NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
 )
 _MAX_PORT: Final = 65535
+_HOST_BITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,20 @@ def parse_address(text: str) -> IPv4Address | IPv6Address:
     address = ip_address(text)
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return address if mapped is None else mapped
+
+
+def peer_network(address: str) -> str:
+    """Return as whom a peer is counted: its IPv4 address, the /64 of its IPv6 address, or "unix".
+
+    Everybody who has one address of a /64 has all of them (RFC 6177).
+    """
+    try:
+        parsed = parse_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Address(int(parsed) >> _HOST_BITS << _HOST_BITS))
+    return str(parsed)
 
 
 def is_loopback(host: str) -> bool:
