@@ -76,7 +76,7 @@ class Errand:
 
     Attributes:
         mount: the route, and by which way it was asked for.
-        pool: the upstream's.
+        pool: the upstream's, of the credential.
         request: what is written there.
         upload: its body.
         rates: count it, before it is sent.
@@ -86,11 +86,11 @@ class Errand:
     __slots__ = ("mount", "places", "pool", "rates", "request", "upload")
 
     def __init__(
-        self, mount: Mount, request: Outbound, upload: Upload, caller: Caller | None
+        self, mount: Mount, pool: Pool, request: Outbound, upload: Upload, caller: Caller | None
     ) -> None:
         route = mount.route
         self.mount = mount
-        self.pool: Pool = route.pool
+        self.pool = pool
         self.request = request
         self.upload = upload
         self.rates: tuple[Rate, ...] = ()
@@ -172,14 +172,16 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     if query:
         query, parameters = route.request.query(query)
         stripped += parameters
-    injector = record.injector = route.injector
+    injector, pool = route.injector, route.pool
+    record.injector = injector
     if clients is not None:
         check_misplaced(clients, fields, path, query)
     if caller is not None and caller.injectors:
         injector = record.injector = caller.injector(route)
+        pool = route.pool_for(injector)
     upgrade = wanted(head, route.upgrade) if head.upgrade else None
     request = assemble(head.method, path, query, fields, injector.inject(), upgrade)
-    return Errand(mount, request, upload, caller)
+    return Errand(mount, pool, request, upload, caller)
 
 
 def _allow(route: Route, caller: Caller | None, method: str, path: str) -> str:

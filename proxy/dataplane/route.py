@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from proxy.dataplane.gauge import Gauge
     from proxy.dataplane.headers import RequestRules
     from proxy.dataplane.headers_back import ResponseRules
@@ -34,6 +36,7 @@ class Route:
         upgrade: protocols that are tunnelled, in lower case.
         rate: of all its requests, or None.
         gauge: of all its requests at once, or None.
+        pools: those for clients' own credentials, by the credential's name.
     """
 
     name: str
@@ -49,6 +52,14 @@ class Route:
     upgrade: frozenset[str] = frozenset()
     rate: Rate | None = None
     gauge: Gauge | None = None
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+
+    def pool_for(self, injector: Injector) -> Pool:
+        """Return the connections on which requests with a credential are sent, and no others."""
+        credential = injector.credential
+        if injector is self.injector or credential is None:
+            return self.pool
+        return self.pools[credential.name]
 
     @property
     def credential(self) -> Credential | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from proxy.config.errors import ConfigError
 from proxy.config.exposure import in_clear
@@ -139,7 +139,7 @@ class _Works:
         limits = config.limits
         return Route(
             name=name,
-            pool=self._pool(name, config),
+            pool=self._pool(name, config, _credential_name(name, bound)),
             path=config.path,
             hosts=config.hosts,
             policy=_policy(name, config),
@@ -151,13 +151,22 @@ class _Works:
             upgrade=frozenset(config.upgrade),
             rate=None if limits.rate is None else _rate(name, limits.rate),
             gauge=None if limits.concurrency is None else _gauge(name, limits.concurrency),
+            pools={each: self._pool(name, config, each) for each in self._clients_own(config)},
         )
 
-    def _pool(self, name: str, config: RouteConfig) -> Pool:
+    def _clients_own(self, config: RouteConfig) -> list[str]:
+        """Return the credentials that clients may have at a route in place of its own."""
+        if not self.config.has_clients:
+            return []
+        named = self.config.credentials
+        return [name for name in named if named[name].origin == config.upstream]
+
+    def _pool(self, name: str, config: RouteConfig, credential: str | None) -> Pool:
         tls, times = config.tls, config.timeouts
         settings = TlsSettings(tls.ca, tls.client_cert, tls.client_key, tls.server_name)
         timeouts = Timeouts(times.connect, times.response, times.idle, times.pool_idle)
-        key = (config.upstream, settings, timeouts)
+        # Never shared with another credential: an answer that comes late, or twice, is its own.
+        key = (config.upstream, settings, timeouts, credential)
         if key not in self.pools:
             context = self._context(name, settings) if config.upstream.scheme == "https" else None
             endpoint = Endpoint(config.upstream, context, settings.server_name, timeouts)
@@ -200,9 +209,7 @@ class _Works:
     ) -> tuple[frozenset[str], frozenset[str]]:
         """Return the fields and parameters that a route's credential, or a client's, goes into."""
         schemes = [] if bound is None else [bound.scheme]
-        if self.config.has_clients:
-            named = self.config.credentials.values()
-            schemes += [each for each in named if each.origin == config.upstream]
+        schemes += [self.config.credentials[name] for name in self._clients_own(config)]
         headers = frozenset(name for scheme in schemes for name in scheme.header_names())
         return headers, frozenset(s.query.name for s in schemes if s.query is not None)
 
@@ -213,8 +220,7 @@ class _Works:
         return Injector(credential, places, echo_guard=echo_guard)
 
     def _credential(self, route: str, bound: Binding) -> FixedCredential:
-        # A route's own credential is called after it; the slash keeps it apart from named ones.
-        name = bound.name or f"{route}/token"
+        name = _credential_name(route, bound)
         if name not in self.credentials:
             required = any(source.required for _, source in bound.sources)
             self.credentials[name] = FixedCredential(
@@ -224,6 +230,19 @@ class _Works:
 
     def _problem(self, path: KeyPath, message: str) -> None:
         self.problems.append(self.config.problem_at(path, message))
+
+
+@overload
+def _credential_name(route: str, bound: Binding) -> str: ...
+
+
+@overload
+def _credential_name(route: str, bound: None) -> None: ...
+
+
+def _credential_name(route: str, bound: Binding | None) -> str | None:
+    # A route's own credential is called after it; the slash keeps it apart from named ones.
+    return None if bound is None else bound.name or f"{route}/token"
 
 
 def _policy(name: str, config: RouteConfig) -> Policy:

@@ -1,4 +1,4 @@
-"""The keep-alive connections of one origin."""
+"""The keep-alive connections of one origin and credential."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Endpoint(NamedTuple):
 
 
 class Pool:
-    """Connections to one endpoint, the last used first.
+    """Connections to one endpoint for one credential, the last used first.
 
     A connection is always in one of three hands: an exchange's, the idle list's, or a waiting
     request's future that it has just been handed to.

@@ -169,8 +169,8 @@ async def test_a_route_that_is_not_named_is_not_allowed(gateway, registry):
     assert 1 == len(registry.received)
 
 
-async def test_a_shared_upstream_connection_never_mixes_identities(gateway, registry):
-    """In turn, 200 times, on one connection of the pool."""
+async def test_kept_upstream_connections_never_mix_identities(gateway, registry):
+    """In turn, 200 times, each on the one kept connection of its credential."""
     async with await gateway.client() as first, await gateway.client() as second:
         for _ in range(100):
             for key, connection in ((ALICE, first), (BOB, second)):
@@ -178,7 +178,7 @@ async def test_a_shared_upstream_connection_never_mixes_identities(gateway, regi
 
                 assert IDENTITIES[key] == json.loads(answer.body)["id"]
     assert 200 == len(registry.received)
-    assert 1 == registry.connections
+    assert 2 == registry.connections
 
 
 async def test_one_connection_may_carry_the_requests_of_several_clients(gateway, registry):
