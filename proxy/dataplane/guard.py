@@ -201,13 +201,20 @@ def _host_denied(host: str) -> HostDenied:
     return HostDenied(detail, cause=f"Host {host}")
 
 
-def check_origin(named: Named, authority: Authority | None, cors: Cors = NO_CORS) -> Page:
+def check_origin(
+    named: Named,
+    authority: Authority | None,
+    cors: Cors = NO_CORS,
+    *,
+    browser: bool | None = None,
+) -> Page:
     """Return the page that a request comes from: none, one of ours, or one that is allowed.
 
     Args:
         named: the request's fields.
         authority: what the client calls us.
         cors: the pages of other origins that are allowed.
+        browser: what `is_browser` says of it, if that is known.
 
     Raises:
         OriginDenied: the request comes from a page that is not ours.
@@ -228,7 +235,7 @@ def check_origin(named: Named, authority: Authority | None, cors: Cors = NO_CORS
             f"Sec-Fetch-Site {site}{_sent_by(named)}; pages of cors.allow_origins are known by "
             "Origin, which fetch() sends in CORS mode"
         )
-    if not is_browser(named) or _is_referred(named, authority):
+    if not (is_browser(named) if browser is None else browser) or _is_referred(named, authority):
         return cors.nobody
     raise _denied(
         f"a browser's request without Sec-Fetch-Site, and without Origin or Referer of ours"
@@ -327,11 +334,15 @@ _SANDBOXED: Final = (
 )
 
 
-def check_shared_origin(named: Named) -> bool:
+def check_shared_origin(named: Named, *, browser: bool | None = None) -> bool:
     """Keep routes apart that a browser takes for one origin; return whether to sandbox the answer.
 
     Pages of one route could otherwise drive all others. In a sandbox a page has an origin of its
     own, which is not ours. A service worker would stay and see the requests of every route.
+
+    Args:
+        named: the request's fields.
+        browser: what `is_browser` says of it, if that is known.
 
     Raises:
         OriginDenied: the request would register a service worker.
@@ -342,7 +353,9 @@ def check_shared_origin(named: Named) -> bool:
             cause="Service-Worker on a listener that routes share; open the route's virtual host",
         )
     destination = named.get(SEC_FETCH_DEST, "")
-    return destination in _DOCUMENTS if destination else is_browser(named)
+    if destination:
+        return destination in _DOCUMENTS
+    return is_browser(named) if browser is None else browser
 
 
 def _is_ours(origin: str, authority: Authority | None) -> bool:

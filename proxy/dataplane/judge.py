@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.dataplane.authenticate import authenticate
+from proxy.dataplane.browser import is_browser
 from proxy.dataplane.cors import NO_PAGE, is_preflight, preflight_answer
 from proxy.dataplane.errors import OriginDenied, Refusal
 from proxy.dataplane.framing import check_framing
@@ -129,10 +130,11 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
         return reserved_answer(head.method, target.path, health, close=record.close)
     # Guard: by which name, from which page.
     authority = _admit(snapshot.guard, entrance, target)
-    page = NO_PAGE
+    page, browser = NO_PAGE, False
     if entrance.guarded:
+        browser = is_browser(head.named)
         try:
-            page = check_origin(head.named, authority, snapshot.guard.cors)
+            page = check_origin(head.named, authority, snapshot.guard.cors, browser=browser)
         except OriginDenied as denied:
             mount = _mount(snapshot.router, entrance, authority, target)
             advise(denied, head, target, entrance, authority, mount)
@@ -145,7 +147,8 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     route = mount.route
     record.route = route
     path = target.path[len(mount.prefix) :] or "/"
-    if entrance.guarded and mount.base.shared and check_shared_origin(head.named):
+    shared = entrance.guarded and mount.base.shared
+    if shared and check_shared_origin(head.named, browser=browser):
         record.extra += SANDBOX
     # Strip; nothing of it counts before the rest is decided. What is taken off tells the client.
     fields, stripped, offered = route.request.fields(

@@ -90,16 +90,15 @@ def page_server(page: str) -> Iterator[PageServer]:
             thread.join()
 
 
-@contextlib.contextmanager
-def browser(url: str, directory: Path) -> Iterator[None]:
-    """Let a headless Chromium open a page; it ends with the block.
+def command(directory: Path) -> list[str]:
+    """Return the command of a headless Chromium.
 
     Args:
-        url: of the page.
-        directory: for its profile and its log.
+        directory: for its profile.
     """
     found = next(filter(None, map(shutil.which, _NAMES)), None) or tool("chromium")
-    options = [
+    return [
+        found,
         "--headless=new",
         "--no-sandbox",  # it refuses to run as root with one
         "--disable-gpu",
@@ -110,17 +109,19 @@ def browser(url: str, directory: Path) -> Iterator[None]:
         "--disable-sync",
         "--no-first-run",
         "--no-proxy-server",
-        "--remote-debugging-port=0",  # else it may end when the page is loaded
+        "--remote-debugging-port=0",  # otherwise it may end when the page is loaded
         f"--user-data-dir={directory / 'profile'}",
     ]
-    with (directory / "browser.log").open("w") as log:
-        process = subprocess.Popen(
-            [found, *options, url],
-            env=os.environ | {"HOME": str(directory)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """Return its environment."""
+    return os.environ | {"HOME": str(directory)}
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """End a browser with the block."""
     with process:
         try:
             yield
@@ -130,3 +131,23 @@ def browser(url: str, directory: Path) -> Iterator[None]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@contextlib.contextmanager
+def browser(url: str, directory: Path) -> Iterator[None]:
+    """Let a headless Chromium open a page; it ends with the block.
+
+    Args:
+        url: of the page.
+        directory: for its profile and its log.
+    """
+    with (directory / "browser.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command(directory), url],
+            env=environment(directory),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    with ended(process):
+        yield
