@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.dataplane.client import ClientConnection
 from tests.integration.rig.proxy import get, one_route, request
 from tests.integration.rig.raw import Client
 
@@ -210,6 +211,53 @@ async def test_unspecified_addresses_are_misdirected(start, upstream, address, c
 
     assert (421, "host-denied") == (answer.status, answer.code)
     assert [] == upstream.visits
+
+
+class Elsewhere:
+    """A transport that came in on another address of this machine than loopback's."""
+
+    def __init__(self, transport, sockname):
+        self._transport = transport
+        self._sockname = sockname
+
+    def __getattr__(self, name):
+        return getattr(self._transport, name)
+
+    def get_extra_info(self, name, default=None):
+        """Return what the system knows, but for our address."""
+        known = name != "sockname"
+        return self._transport.get_extra_info(name, default) if known else self._sockname
+
+
+@pytest.mark.parametrize(
+    ("sockname", "host"),
+    [
+        (("192.0.2.7", 8484), "192.0.2.7"),
+        (("::ffff:192.0.2.7", 8484, 0, 0), "192.0.2.7"),
+        (("::ffff:192.0.2.7", 8484, 0, 0), "[::ffff:192.0.2.7]"),
+        (("fd00::7", 8484, 0, 0), "[fd00::7]"),
+        (("fd00::7", 8484, 0, 0), "[FD00:0:0::7]"),
+        (("fe80::1%eth0", 8484, 0, 2), "[fe80::1]"),
+        (None, "[::1]"),
+    ],
+)
+@pytest.mark.parametrize("listener", [0, "api"])
+async def test_the_address_that_a_connection_came_in_on_is_ours(
+    start, upstream, monkeypatch, sockname, host, listener
+):
+    """A listener on every network has as many; no other address is, on the same connection."""
+    made = ClientConnection.connection_made
+    monkeypatch.setattr(
+        ClientConnection,
+        "connection_made",
+        lambda self, transport: made(self, Elsewhere(transport, sockname)),
+    )
+    proxy = await start(one_route(upstream.origin))
+    async with await proxy.client(listener) as client:
+        hosts = ["192.0.2.8", "[fd00::8]:1", "0.0.0.0", host, f"{host}:1", "127.0.0.1"]
+        answers = [await client.ask(get(host=each)) for each in hosts]
+
+    assert [421, 421, 421, 200, 200, 200] == [each.status for each in answers]
 
 
 async def test_a_page_below_a_prefix_is_led_to_the_virtual_host(proxy, upstream):
