@@ -10,10 +10,10 @@ import re
 import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from proxy.dataplane.cors import fold_origin
-from proxy.upstream.origin import is_loopback, parse_address
+from proxy.upstream.origin import Origin, is_loopback, parse_address
 
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _MAX_PORT: Final = 65535
 _MAX_HOST: Final = 253
 _TCP: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*):(?P<port>[0-9]{1,5})")
 _LOOPBACKS: Final = frozenset({"127.0.0.1", "::1"})
+_MAPPED: Final = IPv6Network("::ffff:0:0/96")  # RFC 4291 2.5.5.2
 _WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 # compared with, not listened on
 
 
@@ -194,11 +195,39 @@ def web_origin(text: str) -> str:
 def network(text: str) -> Network:
     """Return a network in CIDR form; a single address is a network of one."""
     try:
-        return ip_network(text)
+        return _unmapped(ip_network(text))
     except ValueError:
         raise ValueError(
             "must be a network such as 10.0.0.0/8 or fd00::/8, with no bits set after the prefix"
         ) from None
+
+
+def _unmapped(network: Network) -> Network:
+    """Return the IPv4 network of an IPv4-mapped one, for addresses are unmapped as well."""
+    if not (isinstance(network, IPv6Network) and network.subnet_of(_MAPPED)):
+        return network
+    packed = network.network_address.packed[-4:]
+    return IPv4Network((packed, network.prefixlen - _MAPPED.prefixlen))
+
+
+def trusted_proxy(text: str) -> Network | Literal["unix"]:
+    """Return a network of proxies, or `unix` for whoever connects to a unix socket."""
+    return "unix" if text == "unix" else network(text)
+
+
+def upstream_host(text: str) -> str:
+    """Return what the Host that an upstream is sent is: `upstream`, `client`, or a text."""
+    if text in {"upstream", "client"}:
+        return text
+    try:
+        if "/" in text or text.lower() in {"upstream", "client"}:
+            raise ValueError  # noqa: TRY301 -- the sentence is the same
+        Origin.parse(f"http://{text}")
+    except ValueError:
+        raise ValueError(
+            "must be upstream, client, or a host name or address with an optional port"
+        ) from None
+    return text
 
 
 def serves(address: TcpAddress, host: str, port: int) -> bool:

@@ -171,8 +171,9 @@ Address = Annotated[
 RouteHost = Annotated[str, Reads(addresses.route_host)]
 AllowedHost = Annotated[str | addresses.Network, Reads(addresses.allowed_host)]
 WebOrigin = Annotated[str, Reads(addresses.web_origin, _WEB_ORIGIN)]
-Cidr = Annotated[addresses.Network, Reads(addresses.network)]
+TrustedProxy = Annotated[addresses.Network | Literal["unix"], Reads(addresses.trusted_proxy)]
 UpstreamOrigin = Annotated[Origin, Reads(Origin.parse, _ORIGIN)]
+UpstreamHost = Annotated[str, Reads(addresses.upstream_host, matching(r"[^/?#@\s]+"))]
 ServerName = Annotated[str | None, Reads(none_or(addresses.host_name))]
 
 Action = Annotated[Literal["allow", "deny"], words("allow", "deny")]

@@ -185,6 +185,8 @@ def header_name(text: str) -> str:
 
 def settable_header(text: str) -> str:
     """Return a field name that a configuration may set."""
+    if folded(header_name(text)) == "host":
+        raise ValueError("cannot be set here; say `upstream_host:` on the route")
     if folded(header_name(text)) in _CONNECTION_FIELDS:
         raise ValueError("belongs to the connection and cannot be set; choose another header")
     return text

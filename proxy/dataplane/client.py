@@ -41,6 +41,7 @@ on it would reset the connection, and the client might lose the answer (RFC 9112
 
 _GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
+_TOO_MANY: Final = "Too many requests from this address are under way; try again later."
 _LATER: Final = ((b"Retry-After", b"5"),)
 
 
@@ -79,7 +80,7 @@ class ClientConnection(Reading):
 
     # The requests.
 
-    async def start(self) -> None:  # noqa: PLR0915 -- one request after another, step by step
+    async def start(self) -> None:  # noqa: C901, PLR0912, PLR0915 -- one request after another
         """Serve the requests of this connection, one after another; its one task runs this."""
         cutter, front, messages = self.cutter, self._front, self._messages
         while not self._force_close:
@@ -96,7 +97,10 @@ class ClientConnection(Reading):
             head = head_of(message, ends=cutter.ends)
             if self._entrance.authority != head.authority:
                 self._entrance = self._entrance.called(head.authority, self._local)
-            keep = await front.handler.handle(head, request, self._entrance, self.peer, request)
+            if self.peer.proxy is None:
+                keep = await front.handler.handle(head, request, self._entrance, self.peer, request)
+            else:
+                keep = await self._handle_of_proxy(head, request)
             self._current_request = None
             if not payload.is_eof() or (cutter.upgrading and self._left_unread()):
                 await self._linger()
@@ -108,6 +112,20 @@ class ClientConnection(Reading):
                 await self._drain_helper()
             self.wait.begin(HEAD if cutter.pending else NEXT)
         self._finish()
+
+    async def _handle_of_proxy(self, head: Head, request: ClientRequest) -> bool:
+        """Answer a request of a trusted proxy, in the name of the client that it asks for."""
+        front, handler = self._front, self._front.handler
+        peer = front.proxies.client(self.peer, head)
+        crowded = front.arrived(peer)
+        try:
+            if crowded and not self._is_reserved(head.target):
+                # The connection goes on: it is not this client's.
+                refusal = Overloaded(_TOO_MANY, fields=_LATER, close=False)
+                return handler.refuse(refusal, head, request, peer, request)
+            return await handler.handle(head, request, self._entrance, peer, request)
+        finally:
+            front.answered(peer)
 
     def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
         """Give the transport away, for good, with what has come behind the request."""
@@ -159,7 +177,7 @@ class ClientConnection(Reading):
         """Answer what is not handed on; nothing of it is quoted."""
         if isinstance(message, Unreadable):
             refusal = message.refusal
-        elif self._entrance.kind == "shared" and message.path.startswith(RESERVED):
+        elif self._is_reserved(message.path):
             return False  # whoever watches over the process is told how it is
         else:
             refusal = Overloaded("Too many connections are open; try again later.", fields=_LATER)
@@ -169,6 +187,9 @@ class ClientConnection(Reading):
             self.transport.write(answer)
         await self._linger()
         return True
+
+    def _is_reserved(self, target: str) -> bool:
+        return self._entrance.kind == "shared" and target.startswith(RESERVED)
 
     async def _linger(self) -> None:
         """Half-close; read and drop until the client has read the answer and leaves."""
@@ -200,6 +221,9 @@ class ClientConnection(Reading):
             sockname = transport.get_extra_info("sockname")
             # A client may have been reset by now: then the system knows no address any more.
             self._local = _LOCAL[sockname[0]] if sockname else ""
+        address = self.peer.address
+        if self._front.proxies.trust(address):
+            self.peer = Peer(address, proxy=address)
         super().connection_made(transport)
         self.wait.begin(HEAD)
         self._front.opened(self)
@@ -207,7 +231,7 @@ class ClientConnection(Reading):
     def verified(self, subject: str | None) -> None:
         """Take note of the subject of the client's certificate; before its first request."""
         if subject is not None:
-            self.peer = Peer(self.peer.address, subject)
+            self.peer = Peer(self.peer.address, subject, self.peer.proxy)
 
     def spoke_plainly(self) -> None:
         """Tell a client without TLS that it is needed; nothing it has sent is read."""

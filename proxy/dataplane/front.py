@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiohttp.web_server import Server
 
 from proxy.dataplane.client import ClientConnection
+from proxy.dataplane.forwarded import NO_PROXIES
 from proxy.upstream.origin import peer_network
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from proxy.dataplane.forwarded import Proxies
     from proxy.dataplane.handler import Handler
     from proxy.dataplane.limits import ClientLimits
-    from proxy.dataplane.model import Entrance
+    from proxy.dataplane.model import Entrance, Peer
     from proxy.dataplane.secure import Gate
     from proxy.upstream.sweep import Sweep
 
@@ -39,6 +41,7 @@ class Front:
         limits: of the clients.
         sweep: watches their deadlines.
         loop: the running loop.
+        proxies: are believed whom they ask for.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class Front:
         limits: ClientLimits,
         sweep: Sweep,
         loop: asyncio.AbstractEventLoop,
+        proxies: Proxies = NO_PROXIES,
     ) -> None:
+        self.proxies = proxies
         self.handler = handler
         self.limits = limits
         self.sweep = sweep
@@ -74,16 +79,16 @@ class Front:
         return plain if gate is None else lambda: gate.before(plain(), self._loop)
 
     def opened(self, connection: ClientConnection) -> None:
-        """Count a connection; one too many is told so, one far too many is cut."""
-        limits = self.limits
+        """Count a connection; one too many is told so, one far too many is cut.
+
+        Those of a trusted proxy are of many clients: each of its requests counts for its client.
+        """
         self.connections.add(connection)
         self._none_open.clear()
         self.sweep.add(connection.wait)
-        over = len(self.connections) - limits.connections
-        if limits.per_peer is not None:
-            network = peer_network(connection.peer.address)
-            self._by_peer[network] += 1
-            over = max(over, self._by_peer[network] - limits.per_peer)
+        over = len(self.connections) - self.limits.connections
+        if connection.peer.proxy is None:
+            over = max(over, self._count(connection.peer))
         connection.crowded = over > 0
         if over > RESERVE:
             connection.abort()
@@ -92,13 +97,35 @@ class Front:
         """Count it no more."""
         self.connections.discard(connection)
         self.sweep.discard(connection.wait)
-        if self.limits.per_peer is not None:
-            network = peer_network(connection.peer.address)
-            self._by_peer[network] -= 1
-            if not self._by_peer[network]:
-                del self._by_peer[network]
+        if connection.peer.proxy is None:
+            self._discount(connection.peer)
         if not self.connections:
             self._none_open.set()
+
+    def arrived(self, peer: Peer) -> bool:
+        """Count a request of a trusted proxy's client; return whether it is one too many."""
+        return self._count(peer) > 0
+
+    def answered(self, peer: Peer) -> None:
+        """Count it no more."""
+        self._discount(peer)
+
+    def _count(self, peer: Peer) -> int:
+        """Count a peer once more; return how far it is over its limit."""
+        limit = self.limits.per_peer
+        if limit is None:
+            return 0
+        network = peer_network(peer.address)
+        self._by_peer[network] += 1
+        return self._by_peer[network] - limit
+
+    def _discount(self, peer: Peer) -> None:
+        if self.limits.per_peer is None:
+            return
+        network = peer_network(peer.address)
+        self._by_peer[network] -= 1
+        if not self._by_peer[network]:
+            del self._by_peer[network]
 
     async def all_closed(self) -> None:
         """Wait until no connection is open."""

@@ -94,6 +94,13 @@ class Handler:
             record.tell(self._log, snapshot.audit)
         return not (record.close or self.draining)
 
+    def refuse(self, refusal: Refusal, head: Head, body: Body, peer: Peer, client: Client) -> bool:
+        """Refuse a request without a look at it; return whether its connection may go on."""
+        record = Record(self._next_id(), head, peer, close=self.draining)
+        self._refuse(refusal, head, body, client, record)
+        record.tell(self._log, self.snapshot.audit)
+        return not (record.close or self.draining)
+
     def _refuse(
         self, refusal: Refusal, head: Head, body: Body, client: Client, record: Record
     ) -> None:

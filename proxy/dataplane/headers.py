@@ -8,21 +8,23 @@ Each spelling is judged once and remembered.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import (  # noqa: TC003 -- the compiled build looks the types up
-    IPv4Network,
-    IPv6Network,
-    ip_address,
-)
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
+from proxy.dataplane.destination import INFORMING, NAMING, OPAQUE, Way, lead_back
+from proxy.dataplane.errors import BadTarget
+from proxy.dataplane.forwarded import forwarding_lines, names_of, prefix_of, scheme_of
+from proxy.dataplane.target import parse_authority
 from proxy.judged import Judged
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from proxy.dataplane.destination import Named
     from proxy.dataplane.model import Entrance, Head, Peer
+    from proxy.dataplane.rewrite import Base
+    from proxy.dataplane.target import Authority
     from proxy.upstream.origin import Origin
 
 
@@ -137,7 +139,12 @@ class RequestRules:
         origin: the upstream, for `Host` and for an `Origin` that is ours.
         stripping: names beside the fixed ones.
         set_fields: put on every request.
-        forwarding: tell the upstream of the client; None: it has no business knowing.
+        forwarded: send X-Forwarded-*; otherwise the upstream has no business knowing the client.
+        host: what `Host` is: `upstream`, `client` for the client's own, or a text.
+
+    Attributes:
+        reveals: the upstream is sent names that the client has for us; see `seen`.
+        names: what else it may call itself on every request.
     """
 
     def __init__(
@@ -146,11 +153,13 @@ class RequestRules:
         stripping: Stripping,
         *,
         set_fields: Sequence[Field] = (),
-        forwarding: Forwarding | None = None,
+        forwarded: bool = False,
+        host: str = "upstream",
     ) -> None:
         injected = frozenset(map(fold, stripping.injected_headers))
         keep = frozenset(map(fold, stripping.keep)) - injected
         named = frozenset(map(fold, stripping.headers))
+        self._kept = keep
         self._credentials = (CLIENT_CREDENTIALS - keep) | injected | named
         self._slots = (KEY_FIELDS - keep) | injected
         self._drop = frozenset(fold_bytes(name) for name, _ in set_fields)
@@ -161,10 +170,14 @@ class RequestRules:
         self._parameters = (CLIENT_CREDENTIAL_PARAMETERS - kept) | asked | always
         self._parameter_slots = always
         self._forbidden: Judged[str, str | None] = Judged(self._judge_parameter)
-        self._origin = str(origin).encode("ascii")
-        self._host = b"Host: " + origin.authority.encode("ascii") + b"\r\n"
+        self._scheme = origin.scheme
+        self._keeps_host = host == "client"
+        self._host = origin.authority if host in {"upstream", "client"} else host
+        self._host_line = b"Host: " + self._host.encode("ascii") + b"\r\n"
+        self._forwarded = forwarded
+        self.reveals = self._keeps_host or forwarded
+        self.names = () if host in {"upstream", "client"} else (parse_authority(host),)
         self._set = b"".join(name + b": " + value + b"\r\n" for name, value in set_fields)
-        self._forwarding = forwarding
 
     def _judge(self, name: bytes) -> int:
         folded = fold_bytes(name)
@@ -175,20 +188,58 @@ class RequestRules:
         # `Content_Length` and the like are no framing here, but may be behind a gateway.
         dropped = folded in HOP_BY_HOP or folded in FRAMING or folded in self._drop
         forwarding = folded in _FORWARDING or folded.startswith("x-forwarded-")
-        return DROP if dropped or forwarding or folded == "host" else KEEP
+        if dropped or forwarding or folded == "host":
+            return DROP
+        opaque = folded in OPAQUE and folded not in self._kept
+        return REWRITE if opaque or folded in NAMING or folded in INFORMING else KEEP
 
-    def fields(  # noqa: C901, PLR0915 -- one pass over all fields: each costs
-        self, head: Head, entrance: Entrance, peer: Peer, *, ours: bool, foreign: bool = False
+    def seen(self, head: Head, entrance: Entrance, peer: Peer, base: Base) -> Base:
+        """Return what references in the answer are resolved against, where the request says it.
+
+        An upstream that is sent the names and the prefix that the client uses may use them itself.
+        """
+        if not self.reveals:
+            return base
+        names = (*base.names, *_names(head, entrance, peer))
+        prefix = prefix_of(head, peer, base.prefix) if self._forwarded else b""
+        return base._replace(names=names, told=prefix)
+
+    def _host_of(self, entrance: Entrance) -> str:
+        """Return the Host that the upstream is sent; HTTP/1.0 clients may have none to keep."""
+        return (entrance.authority if self._keeps_host else None) or self._host
+
+    def _origin_of(self, head: Head, entrance: Entrance, peer: Peer) -> str:
+        """Return the origin that the upstream takes for its own."""
+        told = self._keeps_host and self._forwarded
+        scheme = scheme_of(entrance, head, peer) if told else self._scheme
+        return f"{scheme}://{self._host_of(entrance)}"
+
+    def fields(  # noqa: C901, PLR0912, PLR0913, PLR0915 -- one pass over all fields: each costs
+        self,
+        head: Head,
+        entrance: Entrance,
+        peer: Peer,
+        *,
+        ours: bool,
+        foreign: bool = False,
+        base: Base | None = None,
+        named: list[Named] | None = None,
     ) -> tuple[bytes, list[str], list[str]]:
         """Return the field lines to send, without the credential, and what was taken off.
 
         Args:
             head: the client's.
-            entrance: how it came, for `forwarded`.
-            peer: from whom, for `forwarded`.
+            entrance: how it came.
+            peer: from whom.
             ours: the request has an Origin, and it is ours: upstream it becomes the upstream's.
             foreign: it has one of `cors.allow_origins`. The upstream does not know of that page,
                 and the page has no part in what the browser keeps for our host.
+            base: where references to us lead; None: they stay as they are.
+            named: gets the resources that fields name; they are to be judged like the target.
+
+        Raises:
+            BadTarget: a reference could be read in two ways.
+            PolicyDenied: it leads to another host or route.
 
         Returns:
             the lines; the names that were stripped; the values that stood in slots of keys.
@@ -197,41 +248,61 @@ class RequestRules:
         kept: list[Field] = []
         stripped: list[str] = []
         offered: list[str] = []
-        named: list[bytes] = []
+        nominated: list[bytes] = []
+        refers = False
         for field in head.fields:
             fate = fates[field[0]]
             if fate == KEEP:
                 kept.append(field)
+            elif fate == REWRITE:
+                kept.append(field)
+                refers = True
             elif fate == CONNECTION:
-                named.append(field[1])
+                nominated.append(field[1])
             elif fate >= CREDENTIAL:
                 stripped.append(_FOLDED[field[0]])
                 if fate == KEY_SLOT:
                     offered.append(field[1].decode("latin-1"))
-        gone = _named_by(named) if named else ()
+        gone = _named_by(nominated) if nominated else ()
         if gone:
             kept = [field for field in kept if fold_bytes(field[0]) not in gone]
         if ours or foreign:
-            kept = self._of_a_page(kept, stripped, ours=ours)
-        parts = [self._host]
+            origin = self._origin_of(head, entrance, peer).encode("ascii") if ours else None
+            kept = _of_a_page(kept, stripped, origin)
+        if refers and base is not None:
+            names = _names(head, entrance, peer)
+            way = Way(base, names, self._origin_of(head, entrance, peer), self.query)
+            kept = self._led_back(kept, way, [] if named is None else named)
+        host = self._host_of(entrance) if self._keeps_host else None
+        parts = [self._host_line if host is None else f"Host: {host}\r\n".encode("ascii")]
         for name, value in kept:
             parts.append(name)
             parts.append(b": ")
             parts.append(value)
             parts.append(b"\r\n")
         parts.append(_framing(head))
-        parts.append(self._told(head, entrance, peer))
+        if self._forwarded:
+            prefix = b"" if base is None else base.prefix
+            parts.append(forwarding_lines(head, entrance, peer, prefix))
         parts.append(self._set)
         return b"".join(parts), stripped, offered
 
-    def _of_a_page(self, kept: list[Field], stripped: list[str], *, ours: bool) -> list[Field]:
-        if ours:
-            return [(n, self._origin if n.lower() == b"origin" else value) for n, value in kept]
-        stripped += ["cookie" for name, _ in kept if name.lower() == b"cookie"]
-        return [field for field in kept if field[0].lower() not in _NOT_OF_A_FOREIGN_PAGE]
-
-    def _told(self, head: Head, entrance: Entrance, peer: Peer) -> bytes:
-        return b"" if self._forwarding is None else self._forwarding.lines(head, entrance, peer)
+    def _led_back(self, kept: list[Field], way: Way, named: list[Named]) -> list[Field]:
+        """Return the fields with their references to us as the upstream's."""
+        left: list[Field] = []
+        destinations = 0
+        for name, value in kept:
+            if self._fates[name] != REWRITE:
+                left.append((name, value))
+                continue
+            folded = _FOLDED[name]
+            destinations += folded == "destination"
+            led = lead_back(folded, value, way, named)
+            if led is not None:
+                left.append((name, led))
+        if destinations > 1:
+            raise BadTarget("The request has more than one Destination field; send one.")
+        return left
 
     def _judge_parameter(self, spelling: str) -> str | None:
         """Return the name of a parameter that is a credential, or None."""
@@ -272,6 +343,20 @@ class RequestRules:
         return "&".join(kept) if kept else None, stripped
 
 
+def _of_a_page(kept: list[Field], stripped: list[str], origin: bytes | None) -> list[Field]:
+    """Return the fields of a page's request: with the upstream's origin, or without any."""
+    if origin is not None:
+        return [(n, origin if n.lower() == b"origin" else value) for n, value in kept]
+    stripped += ["cookie" for name, _ in kept if name.lower() == b"cookie"]
+    return [field for field in kept if field[0].lower() not in _NOT_OF_A_FOREIGN_PAGE]
+
+
+def _names(head: Head, entrance: Entrance, peer: Peer) -> tuple[Authority, ...]:
+    """Return what the client calls us."""
+    authority = entrance.authority
+    return names_of(None if authority is None else parse_authority(authority), head, peer)
+
+
 def _fold_unmatched(name: str) -> str:
     """Return a parameter's name folded, where `[` may be an underscore: PHP, if no `]` follows."""
     matched = "]" in name.partition("[")[2]
@@ -308,38 +393,3 @@ def names_in(value: bytes) -> frozenset[str]:
 
 
 _NAMED: Final[Judged[bytes, frozenset[str]]] = Judged(names_in)
-
-
-@dataclass(frozen=True, slots=True)
-class Forwarding:
-    """Tell the upstream of the client (`forwarded: true`).
-
-    Attributes:
-        trusted: proxies of ours, whose word on the client is passed on.
-    """
-
-    trusted: tuple[IPv4Network | IPv6Network, ...] = ()
-
-    def lines(self, head: Head, entrance: Entrance, peer: Peer) -> bytes:
-        """Return X-Forwarded-*: the peer's address behind those that trusted proxies told.
-
-        A peer on a unix socket has no address, so there is no X-Forwarded-For.
-        """
-        chain, scheme, host = peer.address, entrance.scheme, entrance.authority or ""
-        if self._trusts(peer.address):
-            if "X-Forwarded-For" in head.named:
-                chain = ", ".join([*head.named.getall("X-Forwarded-For"), chain])
-            scheme = head.named.get("X-Forwarded-Proto", scheme)
-            host = head.named.get("X-Forwarded-Host", host)
-        lines = "" if chain == "unix" else f"X-Forwarded-For: {chain}\r\n"
-        lines += f"X-Forwarded-Proto: {scheme}\r\n"
-        if host:
-            lines += f"X-Forwarded-Host: {host}\r\n"
-        return lines.encode("utf-8", "surrogateescape")
-
-    def _trusts(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self.trusted)

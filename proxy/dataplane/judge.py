@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from proxy.dataplane.authenticate import authenticate
 from proxy.dataplane.browser import is_browser
 from proxy.dataplane.cors import NO_PAGE, is_preflight, preflight_answer
-from proxy.dataplane.errors import OriginDenied, Refusal
+from proxy.dataplane.destination import Named  # noqa: TC001 -- the compiled build looks it up
+from proxy.dataplane.errors import OriginDenied, PolicyDenied, Refusal
+from proxy.dataplane.forwarded import public_name
 from proxy.dataplane.framing import check_framing
 from proxy.dataplane.gauge import NO_PLACES, Places
 from proxy.dataplane.guard import (
@@ -30,6 +32,7 @@ from proxy.dataplane.reserved import reserved_answer
 from proxy.dataplane.route import Route  # noqa: TC001 -- the compiled build looks the types up
 from proxy.dataplane.router import (
     RESERVED,
+    Mount,
     Router,  # noqa: TC001 -- as above
 )
 from proxy.dataplane.target import parse_target
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
     from proxy.dataplane.outbound import Outbound
     from proxy.dataplane.record import Record
     from proxy.dataplane.reserved import Health
-    from proxy.dataplane.router import Mount
     from proxy.dataplane.target import Authority, Target
     from proxy.dataplane.upload import Upload
     from proxy.upstream.pool import Pool
@@ -130,11 +132,16 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
         return reserved_answer(head.method, target.path, health, close=record.close)
     # Guard: by which name, from which page.
     authority = _admit(snapshot.guard, entrance, target)
+    if target.authority is not None:
+        entrance = entrance.called(target.authority, entrance.local)
     page, browser = NO_PAGE, False
     if entrance.guarded:
         browser = is_browser(head.named)
+        public = authority
+        if record.peer.proxy is not None:
+            public = public_name(authority, head, record.peer)
         try:
-            page = check_origin(head.named, authority, snapshot.guard.cors, browser=browser)
+            page = check_origin(head.named, public, snapshot.guard.cors, browser=browser)
         except OriginDenied as denied:
             mount = _mount(snapshot.router, entrance, authority, target)
             advise(denied, head, target, entrance, authority, mount)
@@ -147,12 +154,23 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     route = mount.route
     record.route = route
     path = target.path[len(mount.prefix) :] or "/"
+    bare = len(target.path) == len(mount.prefix)
+    if bare or route.request.reveals:
+        base = route.request.seen(head, entrance, record.peer, mount.base)
+        mount = Mount(route, mount.prefix, base._replace(bare=bare))
     shared = entrance.guarded and mount.base.shared
     if shared and check_shared_origin(head.named, browser=browser):
         record.extra += SANDBOX
     # Strip; nothing of it counts before the rest is decided. What is taken off tells the client.
+    named: list[Named] = []
     fields, stripped, offered = route.request.fields(
-        head, entrance, record.peer, ours=page.ours, foreign=page.foreign
+        head,
+        entrance,
+        record.peer,
+        ours=page.ours,
+        foreign=page.foreign,
+        base=mount.base,
+        named=named,
     )
     record.stripped = stripped
     # Authenticate.
@@ -164,6 +182,8 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
         caller = record.caller = authenticate(clients, offered, record.peer)
     # Policy, then limits; those that count requests are the handler's to ask.
     record.rule = _allow(route, caller, head.method, path)
+    for each in named:
+        _allow_named(route, caller, head.method, each)
     if snapshot.audit is not None:
         snapshot.audit.check()
     upload = NOTHING
@@ -200,6 +220,22 @@ def _mount(
         return router.match(entrance, authority.host if authority else "", target.path)
     except Refusal:
         return None
+
+
+def _allow_named(route: Route, caller: Caller | None, method: str, resource: Named) -> None:
+    """Let a request name a resource beside its target, by the same rules."""
+    if resource.path is not None:
+        try:
+            _allow(route, caller, method, resource.path)
+        except PolicyDenied as refusal:
+            refusal.cause = f"{resource.field} names what is denied"
+            raise
+    elif route.policy.rules or (caller is not None and caller.policy.rules):
+        raise PolicyDenied(
+            f"The {resource.field} field names a resource in a way that cannot be compared with "
+            "the rules of this route or client.",
+            cause=f"{resource.field} is not compared with rules",
+        )
 
 
 def _admit(guard: Guard, entrance: Entrance, target: Target) -> Authority | None:

@@ -260,15 +260,20 @@ class Entrance:
 
 
 class Peer:
-    """Who is at the other end of the client's connection.
+    """Who asks.
 
     Attributes:
-        address: an IP address, or "unix".
+        address: an IP address, or "unix": of the other end of the client's connection, or of the
+            client that a trusted proxy there asks for.
         certificate: the subject (RFC 4514) of the certificate that was verified, or None.
+        proxy: the address of the trusted proxy at the other end; None: there is none.
     """
 
-    __slots__ = ("address", "certificate")
+    __slots__ = ("address", "certificate", "proxy")
 
-    def __init__(self, address: str, certificate: str | None = None) -> None:
+    def __init__(
+        self, address: str, certificate: str | None = None, proxy: str | None = None
+    ) -> None:
         self.address = address
         self.certificate = certificate
+        self.proxy = proxy

@@ -2,6 +2,7 @@
 
 A redirect to `/x` would leave the route's prefix; one to the upstream itself would make the client
 go there without the credential, and with a custom header it may carry along (CVE-2018-1000007).
+`destination.py` is the way back, for the references in a request.
 """
 
 from __future__ import annotations
@@ -9,7 +10,11 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from proxy.upstream.origin import Origin  # noqa: TC001 -- the compiled build looks it up
+from proxy.dataplane.target import Authority  # noqa: TC001 -- the compiled build looks it up
+from proxy.upstream.origin import (
+    Origin,  # noqa: TC001 -- as above
+    parse_address,
+)
 
 
 class Base(NamedTuple):
@@ -19,11 +24,19 @@ class Base(NamedTuple):
         origin: the upstream.
         prefix: of the entrance, "" or "/name".
         shared: other routes are reached on the same browser origin.
+        deeper: prefixes below this one that lead to other routes.
+        names: what the upstream may call itself beside its origin: the Host that it is sent.
+        told: the prefix that the upstream is sent, and may put before its paths itself; or "".
+        bare: the request was for the prefix alone, without a slash.
     """
 
     origin: Origin
     prefix: bytes
     shared: bool
+    deeper: tuple[bytes, ...] = ()
+    names: tuple[Authority, ...] = ()
+    told: bytes = b""
+    bare: bool = False
 
 
 _REFERENCE: Final = re.compile(
@@ -66,17 +79,28 @@ def rewrite(reference: bytes, base: Base) -> bytes:
     match = _REFERENCE.fullmatch(text)
     # Without a host `///x` is a path to those who join by RFC 3986.
     if match is not None and (match["scheme"] or match["authority"]):
-        if not _is_upstream(match["authority"], base.origin):
+        if not _is_upstream(match["authority"], base):
             return reference
         rest = match["rest"]
-        return _below(base.prefix, rest if rest.startswith(b"/") else b"/" + rest)
+        return _below(base, rest if rest.startswith(b"/") else b"/" + rest)
     if text.startswith((b"/", b"\\")) and base.prefix:
-        return _below(base.prefix, b"/" + text[1:])
+        return _below(base, b"/" + text[1:])
     return reference
 
 
-def _below(prefix: bytes, path: bytes) -> bytes:
-    rebased = prefix + _without_dot_segments(path)
+def is_below(path: bytes, prefix: bytes) -> bool:
+    """Return whether a path or reference begins with a prefix, up to the end of a segment."""
+    return path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in _ENDS_A_SEGMENT
+
+
+_ENDS_A_SEGMENT: Final = frozenset({b"", b"/", b"?", b"#"})
+
+
+def _below(base: Base, path: bytes) -> bytes:
+    resolved = _without_dot_segments(path)
+    if base.told and is_below(resolved, base.told):
+        return resolved
+    rebased = base.prefix + resolved
     # `//host` and, to browsers, `/\host` name another host (RFC 3986 4.2); `/.` keeps it a path.
     return b"/." + rebased if rebased[1:2] in (b"/", b"\\") else rebased
 
@@ -104,15 +128,29 @@ def _without_dot_segments(reference: bytes) -> bytes:
     return b"/" + b"/".join(kept) + tail
 
 
-def _is_upstream(authority: bytes, origin: Origin) -> bool:
+def _is_upstream(authority: bytes, base: Base) -> bool:
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         return False
-    host = match["host"].strip(b"[]").lower().removesuffix(b".")
-    if host != origin.host.encode("ascii"):
-        return False
+    host = match["host"].strip(b"[]").lower().removesuffix(b".").decode("latin-1")
     port = int(match["port"]) if match["port"] else None
-    return port is None or port == origin.port or port in _DEFAULT_PORTS
+    return _means(host, port, base.origin.host, base.origin.port) or any(
+        _means(host, port, each.host, each.port) for each in base.names
+    )
+
+
+def _means(host: str, port: int | None, own_host: str, own_port: int | None) -> bool:
+    if port is not None and port != own_port and port not in _DEFAULT_PORTS:
+        return False
+    return host == own_host or plain_host(host) == plain_host(own_host)
+
+
+def plain_host(host: str) -> str:
+    """Return a host (lower case, no brackets) in one spelling: addresses have many."""
+    try:
+        return str(parse_address(host)) if host[-1:].isdigit() or ":" in host else host
+    except ValueError:
+        return host
 
 
 def _refresh(value: bytes, base: Base) -> bytes:
@@ -129,11 +167,26 @@ def rebase_cookie(value: bytes, base: Base) -> bytes:
     """Return a Set-Cookie without Domain, its Path below the entrance's prefix."""
     cookie, *attributes = value.split(b";")
     kept = [cookie]
+    placed = False
     for attribute in attributes:
         name, equals, path = attribute.partition(b"=")
         folded = name.strip().lower()
-        if folded == b"path" and path.strip().startswith(b"/"):
-            kept.append(name + equals + base.prefix + path.strip())
+        if folded == b"path":
+            placed = path.strip().startswith(b"/")
+            kept.append(name + equals + _cookie_path(path.strip(), base))
         elif folded != b"domain":
             kept.append(attribute)
+    if base.bare and not placed:
+        # A browser's default is from the request's path: here that is the root of all routes.
+        kept.append(b" Path=" + base.prefix)
     return b";".join(kept)
+
+
+def _cookie_path(path: bytes, base: Base) -> bytes:
+    """Return the Path of the same requests; `/name/` would leave out those for `/name` itself."""
+    # Browsers ignore a path in quotes, other clients take the quotes off.
+    plain = path.strip(b'"')
+    led_back = base.told and is_below(plain, base.told)
+    if not base.prefix or led_back or not plain.startswith(b"/"):
+        return path
+    return path.replace(plain, base.prefix if plain == b"/" else base.prefix + plain, 1)

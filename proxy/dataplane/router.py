@@ -11,7 +11,7 @@ from proxy.dataplane.route import Route  # noqa: TC001 -- the compiled build loo
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from proxy.dataplane.model import Entrance
 
@@ -46,11 +46,12 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         routes = tuple(routes)
-        alone = {route.name: _mount(route, "", shared=False) for route in routes}
+        alone = {route.name: _mount(route, "") for route in routes}
         self._own = alone
         self._hosts = {host: alone[route.name] for route in routes for host in route.hosts}
+        paths = [route.path for route in routes if route.path is not None]
         self._paths = {
-            route.path: _mount(route, route.path, shared=True)
+            route.path: _mount(route, route.path, others=paths)
             for route in routes
             if route.path is not None
         }
@@ -98,8 +99,16 @@ class Router:
         raise NoRoute("No route is configured for this path; `keybearer check` lists the routes.")
 
 
-def _mount(route: Route, prefix: str, *, shared: bool) -> Mount:
-    base = Base(route.pool.endpoint.origin, prefix.encode("ascii"), shared)
+def _mount(route: Route, prefix: str, others: Sequence[str] | None = None) -> Mount:
+    """Return a route at a prefix; the other prefixes beside it, or None where it is alone."""
+    inner = [each for each in others or () if each.startswith(prefix + "/")]
+    base = Base(
+        route.pool.endpoint.origin,
+        prefix.encode("ascii"),
+        shared=others is not None,
+        deeper=tuple([each.encode("ascii") for each in inner]),
+        names=route.request.names,
+    )
     return Mount(route, prefix, base)
 
 

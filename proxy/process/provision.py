@@ -12,7 +12,7 @@ from proxy.credentials.fixed import FixedCredential
 from proxy.dataplane.cors import Cors
 from proxy.dataplane.gauge import Gauge
 from proxy.dataplane.guard import Guard
-from proxy.dataplane.headers import Forwarding, RequestRules, Stripping
+from proxy.dataplane.headers import RequestRules, Stripping
 from proxy.dataplane.headers_back import ResponseRules
 from proxy.dataplane.inject import Injector
 from proxy.dataplane.judge import Snapshot
@@ -201,7 +201,8 @@ class _Works:
                 (name.encode("ascii"), value.encode("utf-8"))
                 for name, value in config.set_headers.items()
             ],
-            forwarding=Forwarding(self.config.trusted_proxies) if config.forwarded else None,
+            forwarded=config.forwarded,
+            host=config.upstream_host,
         )
 
     def _injected(

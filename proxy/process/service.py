@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from proxy.config.errors import ConfigError
 from proxy.config.together import attempt
+from proxy.dataplane.forwarded import UNIX, Proxies
 from proxy.dataplane.front import Front
 from proxy.dataplane.handler import Handler
 from proxy.dataplane.limits import ClientLimits
@@ -74,7 +75,7 @@ class Service:
         snapshot = replace(provisioned.snapshot, limiter=accounts.limiter, audit=accounts.audit)
         self._handler = Handler(snapshot, self, log, ids)
         loop = asyncio.get_running_loop()
-        self._front = Front(self._handler, self._limits(), Sweep(loop), loop)
+        self._front = Front(self._handler, self._limits(), Sweep(loop), loop, _proxies(config))
 
     @classmethod
     async def start(cls, config: Config, environ: Mapping[str, str], log: Log) -> Service:
@@ -217,6 +218,11 @@ class Service:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+
+def _proxies(config: Config) -> Proxies:
+    networks = [each for each in config.trusted_proxies if not isinstance(each, str)]
+    return Proxies(networks, unix=UNIX in config.trusted_proxies)
 
 
 def _certificates(config: Config, log: Log) -> Certificates | None:

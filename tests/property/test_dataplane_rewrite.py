@@ -7,7 +7,11 @@ from urllib.parse import urljoin, urlsplit
 
 from hypothesis import example, given, strategies as st
 
+from proxy.dataplane.destination import Way, lead_back
+from proxy.dataplane.errors import Refusal
+from proxy.dataplane.headers import RequestRules, Stripping
 from proxy.dataplane.rewrite import Base, rewrite, rewrite_field
+from proxy.dataplane.target import Authority
 from proxy.upstream.origin import Origin
 
 
@@ -165,3 +169,54 @@ def test_any_value_is_rewritten_or_left(name, value):
     rewritten = rewrite_field(name, value, PREFIXED)
 
     assert sum(map(value.count, (b"\r", b"\n"))) >= sum(map(rewritten.count, (b"\r", b"\n")))
+
+
+STRIP = RequestRules(UP, Stripping()).query
+HERE = (Authority("proxy.test", None),)
+
+
+def led_back(reference, base, name="destination"):
+    """Return a reference of a request as the upstream gets it; None: it is refused."""
+    try:
+        led = lead_back(name, reference.encode(), Way(base, HERE, "https://up.example", STRIP), [])
+    except Refusal:
+        return None
+    return None if led is None else led.decode()
+
+
+PATHS = st.lists(
+    st.sampled_from(["a", "/", "%2F", ";b", "~", ".a", "%E9", "name", "?", "="]), max_size=8
+).map(lambda pieces: "/" + "".join(pieces))
+
+
+@given(PATHS, st.sampled_from([PREFIXED, ROOTED]), st.sampled_from(["http", "https"]))
+def test_what_was_led_out_and_comes_back_is_what_it_was(path, base, scheme):
+    """The inverse law: a client may name what an answer has named, whole or by its path."""
+    there = f"https://up.example{path}"
+    here = written(there, base)
+    if here.startswith("/."):
+        return  # a path of two slashes by itself would name a host
+
+    assert there == led_back(f"{scheme}://proxy.test{here}", base)
+    if not here.startswith("//"):
+        assert path == led_back(here, base)
+
+
+@given(REFERENCES, st.sampled_from(["destination", "if", "upload-concat"]))
+@example("http://proxy.test/name/a", "destination")
+@example("/name/%2e./a", "destination")
+@example("https://up.example\\@evil.test/a", "destination")
+def test_what_the_upstream_acts_on_is_of_its_own_whatever_is_sent(reference, name):
+    """In the eyes of whoever reads it: its host, and a path below its root; or it is refused."""
+    if "<" in reference or ">" in reference or (name == "upload-concat" and " " in reference):
+        return
+    around = {"if": ("<", "> (<urn:x>)"), "upload-concat": ("final;", "")}.get(name, ("", ""))
+    led = led_back(reference.join(around), PREFIXED, name)
+    if led is None or not re.match(r"(?i)[/\\]|https?:|[a-z][a-z0-9+.-]*://", reference):
+        return
+    led = led.removeprefix(around[0]).removesuffix(around[1])
+
+    for reader in READERS:
+        read = reader(PAGE_UP, led)
+        assert read is not None
+        assert "up.example" == read[0]

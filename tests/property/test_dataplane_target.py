@@ -39,7 +39,8 @@ def route(name, path):
     """Return a route of which only the entrance matters."""
     pool = SimpleNamespace(endpoint=Endpoint(Origin("http", "up", 80)))
     unused = cast("Any", None)
-    return Route(name, cast("Any", pool), path, (), unused, unused, unused, unused, None, 0)
+    request = cast("Any", SimpleNamespace(names=()))
+    return Route(name, cast("Any", pool), path, (), unused, request, unused, unused, None, 0)
 
 
 ROUTER = Router([route("a", "/a"), route("api", "/api"), route("deep", "/api/v2")])

@@ -61,6 +61,14 @@ ACCEPTED = [
     (addresses.web_origin, "chrome-extension://abcdef", "chrome-extension://abcdef"),
     (addresses.network, "10.0.0.0/8", ip_network("10.0.0.0/8")),
     (addresses.network, "::1", ip_network("::1/128")),
+    (addresses.network, "::ffff:10.0.0.0/104", ip_network("10.0.0.0/8")),
+    (addresses.network, "::ffff:192.0.2.1", ip_network("192.0.2.1/32")),
+    (addresses.network, "::/0", ip_network("::/0")),
+    (addresses.trusted_proxy, "::ffff:0:0/96", ip_network("0.0.0.0/0")),
+    (addresses.trusted_proxy, "unix", "unix"),
+    (addresses.upstream_host, "client", "client"),
+    (addresses.upstream_host, "Up.example:8443", "Up.example:8443"),
+    (addresses.upstream_host, "[::1]:81", "[::1]:81"),
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.dataplane.rewrite import Base, rewrite, rewrite_field
+from proxy.dataplane.target import Authority
 from proxy.upstream.origin import Origin
 
 
@@ -12,6 +13,11 @@ UP = Origin.parse("https://up.example")
 PREFIXED = Base(UP, b"/name", shared=True)
 ROOTED = Base(UP, b"", shared=False)
 ODD_PORT = Base(Origin.parse("http://127.0.0.1:9000"), b"/name", shared=True)
+NAMED = Base(
+    UP, b"/name", shared=True, names=(Authority("proxy.test", 8484), Authority("::1", None))
+)
+TOLD = NAMED._replace(told=b"/name")
+BARE = PREFIXED._replace(bare=True)
 SIX = Base(Origin.parse("http://[::1]:9000"), b"/name", shared=True)
 
 # What the upstream says, below a prefix, and at a root.
@@ -161,7 +167,23 @@ FIELDS = {
         b"a=b; Domain=up.example; HttpOnly",
         b"a=b; HttpOnly",
     ),
-    "Set-Cookie in odd case": (b"set-cookie", b"a=b;DOMAIN=x;PATH=/", b"a=b;PATH=/name/"),
+    "Set-Cookie in odd case": (b"set-cookie", b"a=b;DOMAIN=x;PATH=/x/", b"a=b;PATH=/name/x/"),
+    "Set-Cookie of the root": (b"Set-Cookie", b"a=b; Path=/; Secure", b"a=b; Path=/name; Secure"),
+    "Set-Cookie of a path that looks like the prefix": (
+        b"Set-Cookie",
+        b"a=b; Path=/name",
+        b"a=b; Path=/name/name",
+    ),
+    "Set-Cookie with a Path in quotes": (
+        b"Set-Cookie",
+        b'a=b; Path="/"; HttpOnly',
+        b'a=b; Path="/name"; HttpOnly',
+    ),
+    "Set-Cookie that wants no prefix": (
+        b"Set-Cookie",
+        b"__Host-a=b; Secure; Path=/",
+        b"__Host-a=b; Secure; Path=/name",
+    ),
     "Set-Cookie with two paths": (
         b"set-cookie",
         b"a=b; path=/x; path=/y",
@@ -176,3 +198,47 @@ FIELDS = {
 def test_fields_are_rewritten_where_the_reference_is(name, value, rewritten):
     """What stands around the reference stays."""
     assert rewritten == rewrite_field(name, value, PREFIXED)
+
+
+@pytest.mark.parametrize(
+    ("base", "reference", "rewritten"),
+    [
+        pytest.param(NAMED, b"http://proxy.test:8484/a", b"/name/a", id="our name"),
+        pytest.param(NAMED, b"https://PROXY.test/a", b"/name/a", id="without its port"),
+        pytest.param(NAMED, b"http://proxy.test:8485/a", None, id="another port"),
+        pytest.param(NAMED, b"http://[0:0::1]/a", b"/name/a", id="an address in another spelling"),
+        pytest.param(NAMED, b"http://[::1]:81/a", None, id="a port beside an address"),
+        pytest.param(NAMED, b"https://up.example/a", b"/name/a", id="its own still"),
+        pytest.param(PREFIXED, b"http://proxy.test:8484/a", None, id="a name that it is not sent"),
+        pytest.param(NAMED, b"/name/a", b"/name/name/a", id="a path of its own like the prefix"),
+        pytest.param(TOLD, b"/name/a?b", b"/name/a?b", id="a path with the prefix it is sent"),
+        pytest.param(TOLD, b"http://proxy.test:8484/name", b"/name", id="the prefix alone"),
+        pytest.param(TOLD, b"/names/a", b"/name/names/a", id="a path that begins alike"),
+        pytest.param(TOLD, b"/name/../a", b"/name/a", id="a path that climbs out of it"),
+        pytest.param(TOLD, b"/a", b"/name/a", id="a path without it"),
+    ],
+)
+def test_an_upstream_may_use_the_names_that_it_is_sent(base, reference, rewritten):
+    """Its Host, X-Forwarded-Host and X-Forwarded-Prefix."""
+    assert (rewritten or reference) == rewrite(reference, base)
+
+
+@pytest.mark.parametrize(
+    ("base", "cookie", "rewritten"),
+    [
+        pytest.param(BARE, b"a=b; Secure", b"a=b; Secure; Path=/name", id="none"),
+        pytest.param(BARE, b"a=b; Path=x", b"a=b; Path=x; Path=/name", id="none that counts"),
+        pytest.param(
+            BARE, b"a=b; Path=/x; Path=", b"a=b; Path=/name/x; Path=; Path=/name", id="two"
+        ),
+        pytest.param(BARE, b"a=b; Path=/x", b"a=b; Path=/name/x", id="a path"),
+        pytest.param(PREFIXED, b"a=b", b"a=b", id="a request below the prefix"),
+        pytest.param(ROOTED, b"a=b; Path=/; Domain=x", b"a=b; Path=/", id="no prefix"),
+        pytest.param(ROOTED, b"__Host-a=b; Path=/", b"__Host-a=b; Path=/", id="no prefix, __Host-"),
+        pytest.param(TOLD, b"a=b; Path=/name/", b"a=b; Path=/name/", id="the prefix it is sent"),
+        pytest.param(TOLD, b"a=b; Path=/", b"a=b; Path=/name", id="its root all the same"),
+    ],
+)
+def test_a_cookie_stays_on_its_route(base, cookie, rewritten):
+    """A client's default for a request of the prefix alone would be the root of every route."""
+    assert rewritten == rewrite_field(b"Set-Cookie", cookie, base)
