@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from proxy.dataplane.client import ClientConnection
@@ -250,7 +252,7 @@ async def test_the_address_that_a_connection_came_in_on_is_ours(
     monkeypatch.setattr(
         ClientConnection,
         "connection_made",
-        lambda self, transport: made(self, Elsewhere(transport, sockname)),
+        lambda self, transport: made(self, cast("Any", Elsewhere(transport, sockname))),
     )
     proxy = await start(one_route(upstream.origin))
     async with await proxy.client(listener) as client:
