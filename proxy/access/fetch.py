@@ -12,6 +12,7 @@ from proxy.upstream.connection import Timeouts
 from proxy.upstream.errors import UpstreamError
 from proxy.upstream.origin import Origin
 from proxy.upstream.pool import Endpoint, Pool
+from proxy.upstream.resolver import Resolver
 from proxy.upstream.tls import TlsSettings, client_context
 
 
@@ -58,14 +59,21 @@ class Fetcher:
 
     Args:
         sweep: watches the connection's limits.
+        resolver: of servers' names; one of its own by default.
         tls: verifies https servers; the system's certificates by default.
         limit_s: seconds for all of it.
     """
 
     def __init__(
-        self, sweep: Sweep, *, tls: ssl.SSLContext | None = None, limit_s: float = FETCH_LIMIT_S
+        self,
+        sweep: Sweep,
+        resolver: Resolver | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        limit_s: float = FETCH_LIMIT_S,
     ) -> None:
         self._sweep = sweep
+        self._resolver = Resolver() if resolver is None else resolver
         self._tls = tls
         self._limit_s = limit_s
 
@@ -90,7 +98,7 @@ class Fetcher:
         tls = await self._context() if origin.scheme == "https" else None
         limit_s = self._limit_s
         timeouts = Timeouts(connect=limit_s, response=limit_s, idle=limit_s, pool_idle=0)
-        pool = Pool(Endpoint(origin, tls, timeouts=timeouts), self._sweep)
+        pool = Pool(Endpoint(origin, tls, timeouts=timeouts), self._sweep, self._resolver)
         connection: Connection | None = None
         try:
             connection = await pool.connect()

@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 
 from proxy.access.breaker import Breaker
 from proxy.access.counts import CountsAway
+from proxy.access.storelink import link
 
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def _pool(url: str) -> ConnectionPool:
             "is no address of a Redis, such as redis://host:6379/0, or an option behind its ? has "
             "no such value; percent-encode what is odd in it"
         ) from None
+    link(pool)
     _check_options(pool)
     return pool
 

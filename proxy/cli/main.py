@@ -60,6 +60,8 @@ def main() -> None:
     _open_standard_streams()
     # What else is installed here need not see the configuration, nor be looked for at each start.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # What is decrypted with the keys of our sessions holds credentials: no library may write them.
+    os.environ.pop("SSLKEYLOGFILE", None)
     try:
         commands.main(prog_name="keybearer", standalone_mode=False, obj=exposed)
     except click.exceptions.NoArgsIsHelpError as help_shown:

@@ -90,6 +90,7 @@ class Timeouts(Keys):
     response: f.Timeout = default("60s")
     idle: f.Timeout = default("5m")
     pool_idle: f.Pause = default("4s")
+    pool_age: f.Pause = default("5m")
 
 
 class Tls(Keys):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.gauge import Gauge
     from proxy.observe.log import Log
     from proxy.process.callers import Callers
+    from proxy.upstream.resolver import Resolver
     from proxy.upstream.sweep import Sweep
 
 
@@ -75,6 +76,7 @@ class Gateway:
         config: settled.
         callers: makes callers.
         sweep: watches the connections to issuers of tokens.
+        resolver: of their names.
         log: is told of reloads.
 
     Attributes:
@@ -82,12 +84,15 @@ class Gateway:
         warnings: what the operator should know of those that were read at start.
     """
 
-    def __init__(self, config: Config, callers: Callers, sweep: Sweep, log: Log) -> None:
+    def __init__(
+        self, config: Config, callers: Callers, sweep: Sweep, resolver: Resolver, log: Log
+    ) -> None:
         self.registry = Registry(Throttle())
         self.warnings: list[str] = []
         self._config = config
         self._callers = callers
         self._sweep = sweep
+        self._resolver = resolver
         self._log = log
         self._tokens: Tokens | None = None
         self._known: dict[str, tuple[ClientConfig, Entry]] = {}
@@ -152,7 +157,7 @@ class Gateway:
 
     def _take(self, made: _Made) -> None:
         """Let these be the clients; it takes no longer the more there are that stay the same."""
-        self._tokens = tokens_of(made.issuers, self._tokens, self._sweep, self._log)
+        self._tokens = tokens_of(made.issuers, self._tokens, self._sweep, self._resolver, self._log)
         self.registry.replace(made.book, self._tokens)
         self._known = made.known
         for gauge, limit in made.limits:

@@ -7,6 +7,7 @@ import ssl
 from typing import TYPE_CHECKING, Final, Literal
 
 from proxy.config.regular import regular
+from proxy.upstream.tls import judge_as_curl
 
 
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ def _ask(context: ssl.SSLContext, client_ca: Path) -> None:
         what = "no certificate in PEM" if lacks else "a certificate that is broken"
         raise CertificateError("client_ca", f"{client_ca} holds {what}") from None
     context.verify_mode = ssl.CERT_OPTIONAL
-    # An intermediate authority may be trusted without the one above it.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    judge_as_curl(context)
 
 
 def _read(key: _Key, path: Path) -> bytes:

@@ -23,6 +23,7 @@ from proxy.dataplane.router import Router
 from proxy.process.secrets import Secrets, slots
 from proxy.upstream.connection import Timeouts
 from proxy.upstream.pool import Endpoint, Pool
+from proxy.upstream.resolver import Resolver
 from proxy.upstream.tls import TlsSettings, client_context
 
 
@@ -45,6 +46,7 @@ class Provisioned(NamedTuple):
         snapshot: what requests are judged by.
         credentials: each once.
         pools: each once.
+        resolver: of the names that upstreams have, and issuers of tokens.
         gateway: who may use it; None: nobody is asked.
         own: what puts clients' own credentials on, by the names of the route and the credential.
         warnings: what the operator should know, one sentence each.
@@ -53,6 +55,7 @@ class Provisioned(NamedTuple):
     snapshot: Snapshot
     credentials: tuple[FixedCredential, ...]
     pools: tuple[Pool, ...]
+    resolver: Resolver
     gateway: Gateway | None
     own: Mapping[tuple[str, str], Injector]
     warnings: tuple[str, ...]
@@ -87,6 +90,7 @@ def provision(config: Config, environ: Mapping[str, str], sweep: Sweep, log: Log
         Snapshot(Router(routes.values()), guard, routes, clients),
         tuple(works.credentials.values()),
         tuple(works.pools.values()),
+        works.resolver,
         gateway,
         works.own,
         (*secrets.warnings, *secrets.odd, *too_short(config, secrets.known), *in_clear(config)),
@@ -104,6 +108,7 @@ class _Works:
         self.pools: dict[object, Pool] = {}
         self.own: Mapping[tuple[str, str], Injector] = {}
         self._sweep = sweep
+        self.resolver = Resolver()
 
     def gateway(self, log: Log) -> Gateway | None:
         if not self.config.has_clients:
@@ -119,7 +124,7 @@ class _Works:
                 self._credential(name, named_binding(self.config, name))
         callers = Callers(self._clients_injector)
         self.own = callers.injectors
-        gateway = Gateway(self.config, callers, self._sweep, log)
+        gateway = Gateway(self.config, callers, self._sweep, self.resolver, log)
         try:
             gateway.load()
         except ClientsUnreadable as error:
@@ -164,13 +169,15 @@ class _Works:
     def _pool(self, name: str, config: RouteConfig, credential: str | None) -> Pool:
         tls, times = config.tls, config.timeouts
         settings = TlsSettings(tls.ca, tls.client_cert, tls.client_key, tls.server_name)
-        timeouts = Timeouts(times.connect, times.response, times.idle, times.pool_idle)
+        timeouts = Timeouts(
+            times.connect, times.response, times.idle, times.pool_idle, times.pool_age
+        )
         # Never shared with another credential: an answer that comes late, or twice, is its own.
         key = (config.upstream, settings, timeouts, credential)
         if key not in self.pools:
             context = self._context(name, settings) if config.upstream.scheme == "https" else None
             endpoint = Endpoint(config.upstream, context, settings.server_name, timeouts)
-            self.pools[key] = Pool(endpoint, self._sweep)
+            self.pools[key] = Pool(endpoint, self._sweep, self.resolver)
         return self.pools[key]
 
     def _context(self, name: str, settings: TlsSettings) -> ssl.SSLContext | None:

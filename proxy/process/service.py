@@ -66,6 +66,8 @@ class Service:
         self.config = config
         self.provisioned = provisioned
         self.listeners = tuple(listeners)
+        tcp = [each.socket.getsockname() for each in listeners if each.path is None]
+        provisioned.resolver.own = {(address, port) for address, port, *_ in tcp}
         self._accounts = accounts
         self._certificates = certificates
         self._log = log

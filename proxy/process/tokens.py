@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from proxy.access.tokens import IssuerSpec, Tokens
     from proxy.config.client import ClientConfig
     from proxy.observe.log import Log
+    from proxy.upstream.resolver import Resolver
     from proxy.upstream.sweep import Sweep
 
 
@@ -41,7 +42,11 @@ def issuers_of(clients: Mapping[str, ClientConfig]) -> list[IssuerSpec]:
 
 
 def tokens_of(
-    issuers: Sequence[IssuerSpec], before: Tokens | None, sweep: Sweep, log: Log
+    issuers: Sequence[IssuerSpec],
+    before: Tokens | None,
+    sweep: Sweep,
+    resolver: Resolver,
+    log: Log,
 ) -> Tokens | None:
     """Return what tells the tokens of these issuers; None where there is none.
 
@@ -49,6 +54,7 @@ def tokens_of(
         issuers: as `issuers_of` tells them.
         before: whose keys are taken over.
         sweep: watches the connections to issuers.
+        resolver: of their names.
         log: is told what happens to their keys.
     """
     if not issuers:
@@ -56,4 +62,4 @@ def tokens_of(
     from proxy.access.fetch import Fetcher  # noqa: PLC0415 -- needs the extra
     from proxy.access.tokens import Tokens  # noqa: PLC0415 -- the same
 
-    return Tokens(issuers, Fetcher(sweep), time.time, log, before=before)
+    return Tokens(issuers, Fetcher(sweep, resolver), time.time, log, before=before)

@@ -30,12 +30,15 @@ class Timeouts:
         response: from the last byte of the request to the first of the answer.
         idle: between two bytes of an exchange, in either direction.
         pool_idle: that a connection is kept without an exchange, if the upstream says nothing.
+        pool_age: after it was made, that a connection is given another exchange; so a name that
+            leads elsewhere now is followed, also under load.
     """
 
     connect: float | None = 5.0
     response: float | None = 60.0
     idle: float | None = 300.0
     pool_idle: float | None = 4.0
+    pool_age: float | None = 300.0
 
 
 def ends_in_order(transport: asyncio.Transport) -> bool:
@@ -72,7 +75,7 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_drained", "_loop", "_owner", "_poll", "_sweep", "_timeouts", "_transport",
+        "_drained", "_ends", "_loop", "_owner", "_poll", "_sweep", "_timeouts", "_transport",
         "_write_held", "deadline", "response", "used",
     )  # fmt: skip
 
@@ -87,6 +90,8 @@ class Connection(asyncio.Protocol):
         self._poll = select.poll()
         self._write_held = False
         self._drained: asyncio.Future[None] | None = None
+        age = timeouts.pool_age
+        self._ends = None if age is None else loop.time() + age
         self.deadline: float | None = None
         self.response: Response | None = None
         self.used = False
@@ -153,6 +158,11 @@ class Connection(asyncio.Protocol):
             return False
         stated = response.keep_alive_s
         self._extend(self._timeouts.pool_idle if stated is None else max(stated - 1.0, 0.0))
+        if self._ends is not None:
+            if self._ends <= self._loop.time():
+                self.close()
+                return False
+            self.deadline = min(self._ends, self.deadline or self._ends)
         return True
 
     def hand_over(self, heir: asyncio.Protocol) -> asyncio.Transport | None:

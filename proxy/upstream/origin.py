@@ -23,6 +23,8 @@ _ORIGIN: Final = re.compile(
 _HOST_NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
 )
+# As last label: inet_aton(3) reads it as IPv4, each reader in its own way (WHATWG URL 3.5).
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _MAX_PORT: Final = 65535
 _HOST_BITS: Final = 64
 
@@ -105,10 +107,15 @@ def peer_network(address: str) -> str:
     return str(parsed)
 
 
+def is_local_name(host: str) -> bool:
+    """Return whether a host name in lower case is one of loopback's (RFC 6761 6.3)."""
+    return host == "localhost" or host.endswith(".localhost")
+
+
 def is_loopback(host: str) -> bool:
     """Return whether a host name or address (no brackets) means this machine alone."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True  # RFC 6761 6.3
+    if is_local_name(host):
+        return True
     try:
         return parse_address(host).is_loopback
     except ValueError:
@@ -123,6 +130,14 @@ def _host(text: str) -> str:
         except ValueError:
             raise ValueError("has brackets around something that is no IPv6 address") from None
     host = host.removesuffix(".")
+    if _NUMBER.fullmatch(host.rpartition(".")[2]) is not None:
+        try:
+            return str(parse_address(host))
+        except ValueError:
+            raise ValueError(
+                "has a number at the end of its host; an IPv4 address is four decimal numbers, "
+                "such as 127.0.0.1"
+            ) from None
     if _HOST_NAME.fullmatch(host) is None:
         raise ValueError("has no valid host name (write an international name in its xn-- form)")
     return host

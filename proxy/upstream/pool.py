@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,10 +10,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from proxy.upstream.connection import Connection, Timeouts
 from proxy.upstream.errors import ConnectTimeout, PoolExhausted, TlsFailure, Unreachable
 from proxy.upstream.origin import Origin  # noqa: TC001 -- the compiled build looks it up
+from proxy.upstream.resolver import connect, shown
 
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from aiohappyeyeballs import AddrInfoType
+
     from proxy.upstream.errors import UpstreamError
+    from proxy.upstream.resolver import Resolver
     from proxy.upstream.sweep import Sweep
 
 
@@ -54,6 +60,7 @@ class Pool:
     Args:
         endpoint: where to connect.
         sweep: watches the connections' limits.
+        resolver: of its name.
         max_connections: open at once, those being opened included.
         wait_limit_s: how long a request waits for one of them.
     """
@@ -62,12 +69,14 @@ class Pool:
         self,
         endpoint: Endpoint,
         sweep: Sweep,
+        resolver: Resolver,
         *,
         max_connections: int = MAX_CONNECTIONS,
         wait_limit_s: float = WAIT_LIMIT_S,
     ) -> None:
         self.endpoint = endpoint
         self.sweep = sweep
+        self._resolver = resolver
         self._max = max_connections
         self._wait_limit_s = wait_limit_s
         self._loop = asyncio.get_running_loop()
@@ -174,39 +183,82 @@ class Pool:
             connection.close()
 
     async def _open_connection(self) -> Connection:
-        origin, tls = self.endpoint.origin, self.endpoint.tls
+        """Resolve the name, race its addresses, then shake hands with the one that accepted.
+
+        One that accepts and then is silent in TLS is not overtaken: like curl and the browsers, for
+        a handshake is answered by a server that is there.
+        """
+        origin, limit_s = self.endpoint.origin, self.endpoint.timeouts.connect
+        stage = "its name was not resolved"
         try:
-            async with asyncio.timeout(self.endpoint.timeouts.connect):
-                _, connection = await self._loop.create_connection(
-                    self._make,
-                    origin.host,
-                    origin.port,
-                    ssl=tls,
-                    server_hostname=(self.endpoint.server_name or origin.host) if tls else None,
-                    ssl_shutdown_timeout=TLS_SHUTDOWN_S if tls else None,
-                )
+            async with asyncio.timeout(limit_s):
+                addresses = await self._resolver.resolve(origin.host, origin.port)
+                stage = f"no connection to {_listed(addresses)}"
+                sock = await self._race(addresses)
+                stage = f"no TLS with {_peer(sock)}"
+                connection = await self._take(sock)
         except TimeoutError:
-            raise ConnectTimeout(f"{origin} did not accept within the limit") from None
-        except OSError as error:
-            raise _translated(error, origin, tls=tls is not None) from error
+            raise ConnectTimeout(f"{origin}: {stage} within the limit") from None
         if not connection.closed:
             self._open.add(connection)
+        return connection
+
+    async def _race(self, addresses: Sequence[AddrInfoType]) -> socket.socket:
+        origin = self.endpoint.origin
+        try:
+            sock = await connect(addresses, self.endpoint.timeouts.connect)
+        except OSError as error:
+            cause = f"{origin}: no connection to {_listed(addresses)}: {error}"
+            if isinstance(error, TimeoutError):  # the kernel's own, which is longer than most
+                raise ConnectTimeout(cause) from error
+            raise Unreachable(cause) from error
+        if self._resolver.leads_back(sock):
+            peer = _peer(sock)
+            sock.close()
+            raise Unreachable(
+                f"{origin}: {peer} is this proxy; the request would go round for ever"
+            )
+        return sock
+
+    async def _take(self, sock: socket.socket) -> Connection:
+        """Make a connection of an open socket, with TLS where that is wanted."""
+        origin, tls = self.endpoint.origin, self.endpoint.tls
+        peer = _peer(sock)
+        try:
+            _, connection = await self._loop.create_connection(
+                self._make,
+                sock=sock,
+                ssl=tls,
+                server_hostname=(self.endpoint.server_name or origin.host) if tls else None,
+                ssl_shutdown_timeout=TLS_SHUTDOWN_S if tls else None,
+            )
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise _translated(error, f"{origin}: {peer}", tls=tls is not None) from error
         return connection
 
     def _make(self) -> Connection:
         return Connection(self._loop, self, self.sweep, self.endpoint.timeouts)
 
 
-def _translated(error: OSError, origin: Origin, *, tls: bool) -> UpstreamError:
-    """Return what a failed attempt to connect means to a client; ssl.SSLError is an OSError."""
+def _listed(addresses: Sequence[AddrInfoType]) -> str:
+    return " or ".join(shown(each[4]) for each in addresses)
+
+
+def _peer(sock: socket.socket) -> str:
+    try:
+        return shown(sock.getpeername())
+    except OSError:
+        return "an address that has gone again"
+
+
+def _translated(error: OSError, where: str, *, tls: bool) -> UpstreamError:
+    """Return what a failed handshake means to a client; ssl.SSLError is an OSError."""
     match error:
         case ssl.SSLCertVerificationError():
-            return TlsFailure(f"{origin}: {error}", error="tls_certificate_error")
-        case ssl.SSLError():
-            return TlsFailure(f"{origin}: {error}", error="tls_protocol_error")
-        case socket.gaierror():
-            return Unreachable(f"{origin}: {error}", error="dns_error")
-        case ConnectionResetError() | ConnectionAbortedError() if tls:
-            return TlsFailure(f"{origin}: {error!r}", error="tls_protocol_error")
+            return TlsFailure(f"{where}: {error}", error="tls_certificate_error")
+        case _ if tls:
+            return TlsFailure(f"{where}: {error!r}", error="tls_protocol_error")
         case _:
-            return Unreachable(f"{origin}: {error!r}")
+            return Unreachable(f"{where}: {error!r}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
+from pathlib import Path
 
 import pytest
 import trustme
@@ -13,9 +15,11 @@ from proxy import __version__
 from proxy.standins.carbonregistry import Carbonregistry
 from proxy.standins.carbonregistry_data import GRANTS
 from proxy.standins.microreact import USER_TOKEN, Microreact
-from tests.integration.rig.command import invoke
-from tests.integration.rig.proxy import one_route
+from tests.integration.rig import private_ca
+from tests.integration.rig.command import finished, invoke, ready
+from tests.integration.rig.proxy import get, one_route
 from tests.integration.rig.tls import Pki
+from tests.integration.rig.upstream import Upstream
 
 
 FREE = ("127.0.0.1", 0)
@@ -303,3 +307,54 @@ def test_check_tells_which_web_pages_may_use_the_routes(tmp_path, origins):
 
     assert bool(origins) is (f"web pages of {', '.join(folded)} may use every route" in out)
     assert folded == json.loads(machine)["allow_origins"]
+
+
+async def test_the_keys_of_sessions_are_written_nowhere(tmp_path):
+    """Not by a library either: the file that SSLKEYLOGFILE names is not even made."""
+    authority = private_ca.authority()
+    (tmp_path / "ca.pem").write_bytes(authority.pem)
+    keys = tmp_path / "keys.log"
+    leaf = private_ca.leaf(authority)
+    async with Upstream(tls=leaf.served(tmp_path / "leaf.pem")) as upstream:
+        written(tmp_path, one_route(upstream.origin, tls={"ca": "ca.pem"}))
+        environ = {"TOKEN": "FAKE-token", "SSLKEYLOGFILE": str(keys)}
+        checked = await finished("check", "--probe", cwd=tmp_path, **environ)
+        async with ready(cwd=tmp_path, **environ) as command, await command.client() as client:
+            answer = await client.ask(get())
+
+    assert (0, 200) == (checked.returncode, answer.status)
+    assert not keys.exists()
+
+
+HANGING = """\
+import socket, threading
+
+real = socket.getaddrinfo
+
+def getaddrinfo(host, *args, **keys):
+    if host == b"dead.test":
+        print("asked", flush=True)
+        threading.Event().wait()
+    return real(host, *args, **keys)
+
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+async def test_a_look_up_that_hangs_delays_no_end(tmp_path):
+    """The thread is left to itself, by the first signal already."""
+    (tmp_path / "sitecustomize.py").write_text(HANGING)
+    written(tmp_path, one_route("https://dead.test"))
+    root = Path(__file__).parents[2]
+    environ = {"TOKEN": "FAKE-token", "PYTHONPATH": f"{tmp_path}:{root}"}
+    async with ready(cwd=tmp_path, **environ) as command:
+        async with await command.client() as client:
+            client.send(get())
+            assert command.process.stdout is not None
+            await command.process.stdout.readuntil(b"asked\n")
+        command.process.send_signal(signal.SIGTERM)
+        status, log = await command.end()
+
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert (0, 1) == (status, events.count("request"))
+    assert "loop_fault" not in events

@@ -13,6 +13,8 @@ from proxy.access.limits import Rates
 from proxy.access.shared import MAX_CONNECTIONS, TIMEOUT_S
 from proxy.dataplane.errors import CountUnavailable, RateLimited
 from proxy.dataplane.model import Rate
+from tests.integration.rig import private_ca
+from tests.integration.rig.names import HELD, scripted, silent
 from tests.integration.rig.written import Written
 
 
@@ -294,3 +296,61 @@ async def test_requests_that_are_cancelled_leave_the_pool_whole(pretender, make)
     await asyncio.gather(*(rates.admit([RATE]) for _ in range(4 * MAX_CONNECTIONS)))
 
     assert MAX_CONNECTIONS >= pretender.open
+
+
+async def test_a_silent_first_address_is_overtaken(pretender, written, monkeypatch):
+    """Within the quarter of a second that a Redis has."""
+    names = scripted(monkeypatch)
+    names.table["store.test"] = ["::1", "127.0.0.1"]
+    pretender.answer = lambda _: b":1\r\n"
+    with contextlib.ExitStack() as stack:
+        for each in silent("::1", pretender.port):
+            stack.enter_context(each)
+        rates = Rates(f"redis://store.test:{pretender.port}", "deny", written.log)
+        await rates.admit([RATE])
+        await rates.close()
+
+    assert 1 == pretender.connections
+    assert [] == written.lines
+
+
+async def test_a_name_that_is_not_answered_leaves_one_line(written, monkeypatch):
+    """And holds up no other look-up."""
+    faults = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    names = scripted(monkeypatch)
+    names.table["store.test"] = HELD
+    rates = Rates("redis://store.test:1", "deny", written.log)
+    with pytest.raises(CountUnavailable):
+        await rates.admit([RATE])
+    threads = list(names.asking)
+    names.let_go()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+    await rates.close()
+
+    assert ["rate_store_away"] == [line["event"] for line in written.lines]
+    assert (1, []) == (len(threads), faults)
+
+
+@pytest.mark.parametrize("flags", ["", "&ssl_include_verify_flags=VERIFY_X509_STRICT"])
+async def test_a_private_authority_is_judged_as_an_upstreams(written, tmp_path, flags):
+    """An intermediate as the anchor; unless the URL itself says how strict to be."""
+    anchor = private_ca.authority(above=private_ca.authority("Root"))
+    (tmp_path / "ca.pem").write_bytes(anchor.pem)
+    context = private_ca.leaf(anchor, identified=False).served(tmp_path / "leaf.pem")
+    pretender = Pretender()
+    pretender.answer = lambda _: b":1\r\n"
+    server = await asyncio.start_server(pretender.serve, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    url = f"rediss://127.0.0.1:{port}/?ssl_ca_certs={tmp_path / 'ca.pem'}{flags}"
+    rates = Rates(url, "deny", written.log)
+    if flags:
+        with pytest.raises(CountUnavailable):
+            await rates.admit([RATE])
+    else:
+        await rates.admit([RATE])
+    await rates.close()
+    server.close()
+
+    assert bool(flags) == bool(written.lines)

@@ -14,6 +14,7 @@ import trustme
 
 from proxy.dataplane.client import ClientConnection
 from proxy.dataplane.session import Session
+from tests.integration.rig import private_ca
 from tests.integration.rig.patience import seen
 from tests.integration.rig.proxy import get, request
 from tests.integration.rig.raw import Client
@@ -719,6 +720,26 @@ async def test_a_bad_certificate_is_refused(asking, pki, people, upstream, bad, 
     assert words in line["detail"]
     assert [] == upstream.visits
     await seen(lambda: not asking.service.connections)
+
+
+COMPANY = private_ca.authority("Company")
+TEAM = private_ca.authority("Team", above=COMPANY, critical=False)
+
+
+@pytest.mark.parametrize("anchor", [COMPANY, TEAM], ids=["root", "intermediate"])
+async def test_a_private_authority_of_clients_is_judged_as_curl_does(
+    pki, start, upstream, tmp_path, anchor
+):
+    """Without a key identifier, or with an intermediate that nobody above vouches for."""
+    (tmp_path / "people.pem").write_bytes(anchor.pem)
+    mine = private_ca.leaf(anchor, host="build01", purpose=private_ca.CLIENT, identified=False)
+    context = pki.context()
+    context.load_cert_chain(mine.write(tmp_path / "mine.pem"))
+    proxy = await start(pki.config(upstream.origin, tls={"client_ca": tmp_path / "people.pem"}))
+    async with await connect(proxy, context) as client:
+        known = await certificate_of(proxy, client)
+
+    assert "CN=leaf" == known
 
 
 def resume(proxy, context, session=None):

@@ -37,29 +37,16 @@ async def test_a_port_that_nobody_listens_on(start):
 
 async def test_a_name_that_does_not_exist(start, monkeypatch):
     """DNS says no."""
-    loop = asyncio.get_running_loop()
 
-    async def unknown(*_, **__):
+    def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     proxy = await start(one_route("https://no-such-name.invalid"))
-    [pool] = proxy.service.provisioned.pools
-    monkeypatch.setattr(pool, "_loop", Unresolving(loop, unknown))
 
     answer = await proxy.ask(get())
 
     assert (502, "upstream-unreachable", "dns_error") == problem_of(answer)
-
-
-class Unresolving:
-    """A loop without a resolver: a test asks no name server."""
-
-    def __init__(self, loop, create_connection):
-        self._loop = loop
-        self.create_connection = create_connection
-
-    def __getattr__(self, name):
-        return getattr(self._loop, name)
 
 
 async def test_an_upstream_that_never_accepts(start):

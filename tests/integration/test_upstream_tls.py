@@ -10,6 +10,8 @@ import ssl
 import pytest
 import trustme
 
+from proxy.upstream.tls import TlsSettings, client_context
+from tests.integration.rig import private_ca
 from tests.integration.rig.proxy import get, one_route
 from tests.integration.rig.upstream import OK
 
@@ -74,6 +76,85 @@ async def test_a_certificate_of_another_name(serve, start, authority, ca_file, n
     answer = await proxy.ask(get())
 
     assert (502, "upstream-tls-error", "tls_certificate_error") == problem_of(answer)
+
+
+CA = private_ca.authority()
+OLD = private_ca.authority("Old CA", critical=False)
+BETWEEN = private_ca.authority("Between", above=CA)
+ENDED = private_ca.leaf(CA, age=1)
+GOOD = {
+    "as RFC 5280 asks": (private_ca.leaf(CA), CA),
+    "no authority key identifier": (private_ca.leaf(CA, identified=False), CA),
+    "basic constraints that are not critical": (private_ca.leaf(OLD), OLD),
+    "an intermediate as the anchor": (private_ca.leaf(BETWEEN), BETWEEN),
+    "for servers": (private_ca.leaf(CA, purpose=private_ca.SERVER), CA),
+}
+WRONG = {
+    "ended": (ENDED, CA),
+    "for clients": (private_ca.leaf(CA, purpose=private_ca.CLIENT), CA),
+    "another address": (private_ca.leaf(CA, host="127.0.0.2"), CA),
+    "another name": (private_ca.leaf(CA, host="localhost"), CA),
+    "an anchor that is not above it": (private_ca.leaf(CA), BETWEEN),
+    "no authority above it": (private_ca.leaf(private_ca.leaf(CA)), CA),
+    "ended, and the anchor itself": (ENDED, ENDED),
+}
+
+
+@pytest.mark.parametrize(("leaf", "anchor"), GOOD.values(), ids=GOOD)
+async def test_what_curl_accepts_of_a_private_authority(serve, start, tmp_path, leaf, anchor):
+    """On every Python: 3.13 checks what older ones do not, unless it is asked not to."""
+    upstream = await serve(tls=leaf.served(tmp_path / "leaf.pem"))
+    (tmp_path / "ca.pem").write_bytes(anchor.pem)
+    proxy = await start(one_route(upstream.origin, tls={"ca": str(tmp_path / "ca.pem")}))
+
+    assert 200 == (await proxy.ask(get())).status
+
+
+@pytest.mark.parametrize(("leaf", "anchor"), WRONG.values(), ids=WRONG)
+async def test_what_a_private_authority_has_not_proved(serve, start, tmp_path, leaf, anchor):
+    """Time, purpose, name and signatures."""
+    upstream = await serve(tls=leaf.served(tmp_path / "leaf.pem"))
+    (tmp_path / "ca.pem").write_bytes(anchor.pem)
+    proxy = await start(one_route(upstream.origin, tls={"ca": str(tmp_path / "ca.pem")}))
+
+    answer = await proxy.ask(get())
+
+    assert (502, "upstream-tls-error", "tls_certificate_error") == problem_of(answer)
+    assert [] == upstream.requests
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_verdict_is_the_same_on_every_python(own, ca_file):
+    """For the system's authorities as well, where companies put theirs."""
+    context = client_context(TlsSettings(ca=ca_file if own else None))
+
+    strict = context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert (ssl.VERIFY_X509_PARTIAL_CHAIN, 0) == (
+        context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN,
+        strict,
+    )
+    assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
+    assert ssl.TLSVersion.TLSv1_2 == context.minimum_version
+
+
+async def test_the_keys_of_sessions_are_written_nowhere(
+    serve, start, authority, ca_file, tmp_path, monkeypatch
+):
+    """SSLKEYLOGFILE is for those who debug a browser: what is read with it holds credentials."""
+    keys = tmp_path / "keys.log"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    upstream = await serve(tls=authority_context(authority))
+    proxy = await start(one_route(upstream.origin, tls={"ca": str(ca_file)}))
+
+    assert 200 == (await proxy.ask(get())).status
+    assert not keys.exists()
+
+
+def authority_context(authority):
+    """Return a server's context that writes no keys itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
 
 
 async def test_server_name_is_asked_for_and_verified(serve, start, authority, ca_file):

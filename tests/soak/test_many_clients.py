@@ -164,7 +164,7 @@ async def test_ten_thousand_clients_load_and_reload(proxy, steady, place, loads)
     """In three seconds; and nobody waits for it."""
     made = proxy.service.provisioned.gateway
     while min(loads)[0] > LOAD_S and len(loads) < TRIES:
-        Gateway(made._config, made._callers, made._sweep, made._log).load()
+        Gateway(made._config, made._callers, made._sweep, made._resolver, made._log).load()
     load_s, cpu_s = min(loads)
     versions = iter(range(1, 100))
 

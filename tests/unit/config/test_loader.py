@@ -87,11 +87,12 @@ def test_two_lines_are_enough(read):
         route.replay_buffer,
         route.limits.body,
     )
-    assert (5.0, 60.0, 300.0, 4.0) == (
+    assert (5.0, 60.0, 300.0, 4.0, 300.0) == (
         route.timeouts.connect,
         route.timeouts.response,
         route.timeouts.idle,
         route.timeouts.pool_idle,
+        route.timeouts.pool_age,
     )
     assert (None, None, None, None) == (
         route.tls.ca,
@@ -134,7 +135,7 @@ routes:
     upgrade: [WebSocket]
     replay_buffer: 1MiB
     limits: {body: 128MB}
-    timeouts: {connect: 1s, response: none, idle: 90s, pool_idle: 0s}
+    timeouts: {connect: 1s, response: none, idle: 90s, pool_idle: 0s, pool_age: none}
     tls: {ca: ca.pem, client_cert: /c.pem, client_key: k.pem, server_name: y.org}
 """
     )
@@ -177,11 +178,12 @@ routes:
         route.replay_buffer,
         route.limits.body,
     )
-    assert (1.0, None, 90.0, 0.0) == (
+    assert (1.0, None, 90.0, 0.0, None) == (
         route.timeouts.connect,
         route.timeouts.response,
         route.timeouts.idle,
         route.timeouts.pool_idle,
+        route.timeouts.pool_age,
     )
     assert (Path("/base/ca.pem"), Path("/c.pem"), Path("/base/k.pem"), "y.org") == (
         route.tls.ca,

@@ -47,6 +47,11 @@ BAD = {
     "brackets around a name": "https://[h]",
     "brackets around an IPv4 address": "https://[127.0.0.1]",
     "a percent sign": "https://a%2eb",
+    "an IPv4 address of two numbers": "http://127.1",
+    "an IPv4 address of one number": "http://2130706433",
+    "an IPv4 address in hex": "http://0x7f.0.0.0x1",
+    "an IPv4 address in octal": "http://0177.0.0.1",
+    "a number at the end": "http://host.1",
 }
 
 
@@ -86,7 +91,6 @@ def test_a_path_is_told_where_it_belongs():
         ("notlocalhost", False),
         ("0.0.0.0", False),
         ("10.0.0.1", False),
-        ("127.1", False),
     ],
 )
 def test_loopback_is_told(host, loopback):
