@@ -23,6 +23,7 @@ from proxy.config.settle import binding, too_short
 from proxy.config.together import attempt
 from proxy.observe.log import Log
 from proxy.process.accounts import limiter
+from proxy.process.permissions import open_to_others
 
 
 if TYPE_CHECKING:
@@ -52,7 +53,11 @@ def check(*, file: Path | None, probe: bool, as_json: bool) -> None:
         routes = [_route(config, name) for name in config.routes]
         clients = _refused_together(config)
         good, warnings = asyncio.run(_probe_all(config, routes)) if probe else _here(config)
-        warnings = [*warnings, *doubtful(clients, now=time.time()).sentences()]
+        warnings = [
+            *open_to_others(config),
+            *warnings,
+            *doubtful(clients, now=time.time()).sentences(),
+        ]
         if config.has_clients and not clients:
             warnings.append(NOBODY)
     except (ConfigError, WrongConfiguration) as error:

@@ -20,6 +20,7 @@ from proxy.config.exposure import open_to_all
 from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
 from proxy.process.loop import calm_gc, new_loop, tell_faults
+from proxy.process.permissions import open_to_others
 from proxy.process.service import Service
 from proxy.process.signals import Stop, end_at_once
 
@@ -136,7 +137,12 @@ async def _serve(config: Config, log: Log) -> None:
     async with await Service.start(config, os.environ, log) as service:
         calm_gc()
         announce(service)
-        for warning in (*service.provisioned.warnings, *open_to_all(config), *_clients(service)):
+        for warning in (
+            *open_to_others(config),
+            *service.provisioned.warnings,
+            *open_to_all(config),
+            *_clients(service),
+        ):
             log.events.warning("configuration", detail=warning)
         await asyncio.to_thread(_settle, log)
         await stop.asked.wait()

@@ -58,7 +58,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise _unreadable(name, "is not UTF-8 text; this is no configuration file") from None
-    return loads(text, name=name, base=path.absolute().parent, environ=environ)
+    config = loads(text, name=name, base=path.absolute().parent, environ=environ)
+    return config.read_from(path.absolute())
 
 
 def loads(text: str, *, name: str, base: Path, environ: Mapping[str, str]) -> Config:

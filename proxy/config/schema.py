@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
@@ -232,6 +233,12 @@ class Config(Keys):
     routes: Annotated[dict[f.RouteName, RouteConfig], Field(min_length=1)]
 
     _positions: Positions | None = PrivateAttr(default=None)
+    _file: FilePath | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> FilePath | None:
+        """Where it was read from, an absolute path; None: from a text."""
+        return self._file
 
     @property
     def has_clients(self) -> bool:
@@ -267,6 +274,12 @@ class Config(Keys):
         if self._positions is None:
             return shown(path)
         return f"{self._positions.where(path)} of {self._positions.name}"
+
+    def read_from(self, file: FilePath) -> Config:
+        """Return this configuration, knowing its file."""
+        read = self.model_copy()
+        read._file = file  # noqa: SLF001 # its own private attribute
+        return read
 
     def placed(self, positions: Positions) -> Config:
         """Return this configuration, knowing where it stands in its file."""

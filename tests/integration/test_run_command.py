@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -245,3 +246,30 @@ def test_who_is_not_asked_is_told(tmp_path, more, told):
     assert told == [
         each[: len(start)] for each, start in zip(open_to_all(config), told, strict=True)
     ]
+
+
+@pytest.fixture
+def open_folder():
+    """A configuration and a secret where others get to, of modes that let them."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        config = one_route("http://127.0.0.1:9", credential={"bearer": {"file": "token"}})
+        written(folder, config)
+        (folder / "token").write_text("FAKE-of-16-or-more")
+        (folder / "token").chmod(0o644)
+        (folder / "config.yaml").chmod(0o666)
+        yield folder
+
+
+async def test_check_and_run_warn_of_what_others_may_write_and_read(open_folder):
+    """Whoever writes the configuration may name another upstream."""
+    checked = await finished("check", cwd=open_folder)
+    async with ready(cwd=open_folder) as command:
+        command.process.terminate()
+        _, err = await command.end()
+
+    for told in (checked.stdout, err):
+        assert 1 == told.count("config.yaml may be written by others (mode 0666)")
+        assert 1 == told.count("token may be read by others (mode 0644); chmod 600 /")
+        assert "FAKE" not in told
