@@ -39,6 +39,11 @@ OPAQUE: Final = frozenset(
 )
 """Fields that name a resource in an upstream's own way, which no rule can be compared with."""
 
+_MOST: Final = 256
+_LONGEST: Final = 16 * 1024
+"""References that one request may name, and bytes of each; more is 400. Each is read like a target:
+a head of 64 KiB of them would hold all other requests for 100 ms."""
+
 
 class Named(NamedTuple):
     """A resource that a request names beside its target.
@@ -60,12 +65,14 @@ class Way(NamedTuple):
         names: what the client calls us.
         origin: what the upstream takes itself for, `scheme://host`.
         strip: takes the credentials off a query.
+        stripped: gets their names.
     """
 
     base: Base
     names: tuple[Authority, ...]
     origin: str
-    strip: Callable[[str | None], tuple[str | None, Sequence[str]]]
+    strip: Callable[[str | None], tuple[str | None, list[str]]]
+    stripped: list[str]
 
 
 _TITLES: Final = {"destination": "Destination", "if": "If", "upload-concat": "Upload-Concat"}
@@ -100,7 +107,7 @@ def lead_back(  # noqa: PLR0911 -- one for each kind of field
         case "referer":
             return _lead_back_referer(value, way)
         case "link":
-            return _LINK.sub(lambda link: b"<" + _mention(link[1], way) + b">", value)
+            return _LINK.sub(lambda link: b"<" + _mention(link[1], way) + b">", value, _MOST)
         case "content-location":
             return _mention(value, way)
         case _:
@@ -136,6 +143,8 @@ def _act_on(name: str, value: bytes, way: Way, named: list[Named]) -> bytes:
     """Return a reference that the upstream acts on, led back."""
     text = value.decode("utf-8", "surrogateescape")
     title = _TITLES[name]
+    if len(named) == _MOST or len(value) > _LONGEST:
+        raise BadTarget(f"The {title} field names too many resources, or one at too great length.")
     if _ABSOLUTE.match(text) is None:
         # CouchDB's and Swift's are relative, each to something of its own.
         named.append(Named(title, None))
@@ -210,7 +219,8 @@ def _is_one_of(target: Target, names: Sequence[Authority]) -> bool:
 
 
 def _written(target: Target, path: str, way: Way) -> bytes:
-    query, _ = way.strip(target.query)
+    query, stripped = way.strip(target.query)
+    way.stripped.extend(stripped)
     text = path if query is None else f"{path}?{query}"
     if target.authority is not None:
         text = way.origin + text

@@ -124,7 +124,7 @@ def public_name(authority: Authority | None, head: Head, peer: Peer) -> Authorit
 def scheme_of(entrance: Entrance, head: Head, peer: Peer) -> str:
     """Return the scheme that the client uses: a trusted proxy may be where TLS ends."""
     if peer.proxy is not None:
-        told = head.named.get("X-Forwarded-Proto", "").strip(" \t").lower()
+        told = head.named.get("X-Forwarded-Proto", "").partition(",")[0].strip(" \t").lower()
         if told in _SCHEMES:
             return told
     return entrance.scheme

@@ -271,7 +271,7 @@ class RequestRules:
             kept = _of_a_page(kept, stripped, origin)
         if refers and base is not None:
             names = _names(head, entrance, peer)
-            way = Way(base, names, self._origin_of(head, entrance, peer), self.query)
+            way = Way(base, names, self._origin_of(head, entrance, peer), self.query, stripped)
             kept = self._led_back(kept, way, [] if named is None else named)
         host = self._host_of(entrance) if self._keeps_host else None
         parts = [self._host_line if host is None else f"Host: {host}\r\n".encode("ascii")]

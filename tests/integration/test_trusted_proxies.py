@@ -292,7 +292,8 @@ async def test_a_trusted_proxys_prefix_stands_before_ours(start, upstream):
 
 
 @pytest.mark.parametrize(
-    ("told", "scheme"), [("https", "https"), ("http", "http"), ("ftp", "http")]
+    ("told", "scheme"),
+    [("https", "https"), ("http", "http"), ("ftp", "http"), ("HTTPS, http", "https")],
 )
 async def test_the_scheme_that_a_trusted_proxy_saw_is_the_origins(start, upstream, told, scheme):
     """Where the upstream is sent the client's Host and scheme, its own origin is made of them."""

@@ -178,7 +178,9 @@ HERE = (Authority("proxy.test", None),)
 def led_back(reference, base, name="destination"):
     """Return a reference of a request as the upstream gets it; None: it is refused."""
     try:
-        led = lead_back(name, reference.encode(), Way(base, HERE, "https://up.example", STRIP), [])
+        led = lead_back(
+            name, reference.encode(), Way(base, HERE, "https://up.example", STRIP, []), []
+        )
     except Refusal:
         return None
     return None if led is None else led.decode()

@@ -24,7 +24,7 @@ STRIP = RequestRules(UP, Stripping()).query
 
 def way(base=PREFIXED, names=HERE):
     """Return where references lead."""
-    return Way(base, names, "https://up.example", STRIP)
+    return Way(base, names, "https://up.example", STRIP, [])
 
 
 def led(name, value, base=PREFIXED, names=HERE):
@@ -234,6 +234,30 @@ def test_a_referer_of_ours_becomes_the_upstreams(value, goes_on):
 def test_what_only_says_something_is_led_back_where_it_is_ours(name, value, goes_on):
     """And left as it is elsewhere: the upstream acts on none of it."""
     assert (goes_on, []) == led(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("if", b"</name/a>" * 257),
+        ("upload-concat", b"final;" + b"/name/a " * 257),
+        ("destination", b"/name/" + b"a" * 16_384),
+    ],
+)
+def test_one_request_names_a_bounded_number_of_resources(name, value):
+    """Each is judged, and nobody else is served meanwhile."""
+    with pytest.raises(BadTarget):
+        led(name, value)
+
+
+def test_the_log_names_what_was_taken_off_a_reference(make_head):
+    """As for the target's query."""
+    head = make_head((b"Destination", b"/name/a?api_key=x"), (b"Referer", b"/name/b"))
+    rules = RequestRules(UP, Stripping())
+
+    _, stripped, _ = rules.fields(head, ENTRANCE, PEER, ours=False, base=PREFIXED)
+
+    assert ["?api_key"] == stripped
 
 
 def test_fields_that_name_a_resource_in_their_own_way_are_to_be_judged(make_head):
