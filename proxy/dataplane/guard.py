@@ -313,7 +313,7 @@ def advise(
     """
     named = head.named
     if ORIGIN not in named and is_navigation(head):
-        denied.page = interstitial(target, _referring_origin(named))
+        denied.page = interstitial(target, _referring_origin(named) or _sender(named))
     # A page that the sandbox has given an opaque origin sends no Referer.
     opaque = named.get(ORIGIN, "null") == "null" and REFERER not in named
     if not opaque or mount is None or not mount.base.shared or authority is None:
@@ -327,6 +327,10 @@ def advise(
         denied.detail += _SANDBOXED.format(host=f"its route's virtual host, {host}")
     else:
         denied.detail += _SANDBOXED.format(host="a virtual host, which `hosts` gives its route")
+
+
+def _sender(named: Named) -> str:
+    return "Another page" if SEC_FETCH_SITE in named else "A typed address or an unknown page"
 
 
 _SANDBOXED: Final = (

@@ -42,6 +42,7 @@ ORIGIN_BOUND: Final = frozenset(
         # What is kept, cleared, used in later requests, or loaded before it is asked for.
         "clear-site-data", "use-as-dictionary", "accept-ch", "accept-ch-lifetime", "critical-ch",
         "speculation-rules", "supports-loading-mode", "origin-agent-cluster", "origin-policy",
+        "origin-trial", "critical-origin-trial",
         # A script of one route would see the requests of all.
         "service-worker-allowed",
         # Keys and certificates of the host.

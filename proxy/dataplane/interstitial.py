@@ -35,7 +35,7 @@ _PAGE: Final = """<!doctype html>
 </head>
 <body>
 <h1>Continue?</h1>
-<p>{site} sent you here. This address sends a request with a stored credential,
+<p>{sender} sent you here. This address sends a request with a stored credential,
 so Keybearer asks first. Continue only if you meant to open it.</p>
 <p><a href="{link}">Continue to {path}</a></p>
 </body>
@@ -46,12 +46,12 @@ _KEPT: Final = "".join(map(chr, range(0x21, 0x7F)))
 """ASCII stays as it came: the link leads where the person was sent, byte for byte."""
 
 
-def interstitial(target: Target, site: str) -> bytes:
+def interstitial(target: Target, sender: str) -> bytes:
     """Return the page.
 
     Args:
         target: what was asked for, which `parse_target` has let through.
-        site: the origin of the page that sent the person, or "" if it is not known.
+        sender: what has sent the person: an origin, or words for what is not known.
     """
     path = _encoded(target.path)
     # A browser reads `//host` as another host; the dot is removed again (RFC 3986 5.2.4).
@@ -59,7 +59,7 @@ def interstitial(target: Target, site: str) -> bytes:
     if target.query is not None:
         link += f"?{_encoded(target.query)}"
     shown = path if len(path) <= _LONGEST_SHOWN else f"{path[:_LONGEST_SHOWN]}…"
-    page = _PAGE.format(site=escape(site) or "Another page", link=escape(link), path=escape(shown))
+    page = _PAGE.format(sender=escape(sender), link=escape(link), path=escape(shown))
     return page.encode()
 
 

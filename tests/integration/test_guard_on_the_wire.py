@@ -317,7 +317,7 @@ BOUND = [
     b"NEL", b"Report-To", b"Reporting-Endpoints", b"Clear-Site-Data", b"Use-As-Dictionary",
     b"Accept-CH", b"Critical-CH", b"Origin-Agent-Cluster", b"Public-Key-Pins",
     b"Public-Key-Pins-Report-Only", b"Speculation-Rules", b"Supports-Loading-Mode", b"Expect-CT",
-    b"Service-Worker-Allowed", b"Set-Login", b"Activate-Storage-Access",
+    b"Origin-Trial", b"Service-Worker-Allowed", b"Set-Login", b"Activate-Storage-Access",
     b"Secure-Session-Registration", b"Sec-Session-Registration", b"Observe-Browsing-Topics",
     b"Attribution-Reporting-Register-Source", b"accept-ch", b"CLEAR-SITE-DATA",
 ]  # fmt: skip

@@ -79,6 +79,13 @@ async def test_a_person_whom_another_site_sends_is_asked(  # noqa: PLR0917 -- a 
     assert [b"/x?a=1"] == [each.target for each in upstream.requests]
 
 
+async def test_a_typed_address_to_plain_http_is_called_one(proxy):
+    """There a browser does not say that nobody has sent the person."""
+    answer = await proxy.ask(get("/api/x", *PLAIN))
+
+    assert b"<p>A typed address or an unknown page sent you here." in answer.body
+
+
 async def test_the_page_is_ours_and_is_framed_by_nobody(proxy):
     """It runs no script, is not kept, and says by its fields who has said no."""
     answer = await proxy.ask(get("/api/x", *CROSS))
