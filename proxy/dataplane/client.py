@@ -46,7 +46,7 @@ _LATER: Final = ((b"Retry-After", b"5"),)
 
 
 def _fold_address(text: str) -> str:
-    """Return an address of ours without its zone, unmapped: as the guard compares it."""
+    """Return an address without its zone, unmapped."""
     return str(parse_address(text.partition("%")[0]))
 
 
@@ -217,7 +217,8 @@ class ClientConnection(Reading):
         self._wire = cast("asyncio.Transport", transport)
         peername = transport.get_extra_info("peername")
         if isinstance(peername, tuple):
-            self.peer = Peer(peername[0])
+            mapped = peername[0].startswith("::ffff:")
+            self.peer = Peer(_fold_address(peername[0]) if mapped else peername[0])
             sockname = transport.get_extra_info("sockname")
             # A client may have been reset by now: then the system knows no address any more.
             self._local = _LOCAL[sockname[0]] if sockname else ""

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from proxy.dataplane.errors import BadRequest, BadTarget, MethodDenied
+from proxy.upstream.origin import parse_address
 
 
 class Target:
@@ -179,6 +180,6 @@ def parse_authority(text: str) -> Authority:
     if match["name"]:
         return Authority(match["name"].lower().removesuffix("."), port)
     try:
-        return Authority(str(IPv6Address(match["address"])), port)
+        return Authority(str(parse_address(str(IPv6Address(match["address"])))), port)
     except ValueError:
         raise BadRequest("The Host field has brackets around no IPv6 address.") from None

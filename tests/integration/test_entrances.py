@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import random
 import socket
@@ -420,3 +421,20 @@ async def test_a_file_that_replaced_ours_stays(upstream, tmp_path):
         path.write_text("somebody else's")
 
     assert "somebody else's" == path.read_text()
+
+
+async def test_a_peer_on_a_socket_of_both_families_has_one_address(start, upstream):
+    """The kernel writes its IPv4 address as a mapped one: log and trust see that one."""
+    config = one_route(upstream.origin, forwarded=True) | {"trusted_proxies": ["127.0.0.1"]}
+    proxy = await start(config)
+    both = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    front, [shared, _] = proxy.service._front, proxy.service.listeners
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(front.protocols(shared.entrance), sock=both)
+    async with await Client.connect(both.getsockname()[1]) as client:
+        answer = await client.ask(get("/api/x", "X-Forwarded-For: ::ffff:203.0.113.9"))
+    server.close()
+
+    assert 200 == answer.status
+    assert b"203.0.113.9, 127.0.0.1" == upstream.requests[0].one(b"X-Forwarded-For")
+    assert "203.0.113.9" == (await proxy.logged())["peer"]

@@ -144,6 +144,8 @@ AUTHORITIES = {
     "an empty port": ("localhost:", Authority("localhost", None)),
     "an address": ("127.0.0.1:80", Authority("127.0.0.1", 80)),
     "an IPv6 address": ("[::1]:80", Authority("::1", 80)),
+    "a mapped address": ("[::ffff:127.0.0.1]:80", Authority("127.0.0.1", 80)),
+    "a mapped address in hex": ("[0::FFFF:7F00:1]", Authority("127.0.0.1", None)),
     "an IPv6 address in capitals": ("[FE80::1]", Authority("fe80::1", None)),
     "an underscore, as container networks use it": ("key_bearer", Authority("key_bearer", None)),
 }
