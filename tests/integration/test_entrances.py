@@ -436,5 +436,5 @@ async def test_a_peer_on_a_socket_of_both_families_has_one_address(start, upstre
     server.close()
 
     assert 200 == answer.status
-    assert b"203.0.113.9, 127.0.0.1" == upstream.requests[0].one(b"X-Forwarded-For")
+    assert b"::ffff:203.0.113.9, 127.0.0.1" == upstream.requests[0].one(b"X-Forwarded-For")
     assert "203.0.113.9" == (await proxy.logged())["peer"]
