@@ -437,4 +437,4 @@ async def test_a_peer_on_a_socket_of_both_families_has_one_address(start, upstre
 
     assert 200 == answer.status
     assert b"::ffff:203.0.113.9, 127.0.0.1" == upstream.requests[0].one(b"X-Forwarded-For")
-    assert "203.0.113.9" == (await proxy.logged())["peer"]
+    assert "203.0.113.9" == (await proxy.logged())["client"]
