@@ -227,7 +227,7 @@ def check_origin(
         raise _denied(f"Origin {_logged(origins)} is not ours, nor in cors.allow_origins")
     if SEC_FETCH_SITE in named:
         site = named.get(SEC_FETCH_SITE, "")
-        if site in _OWN_SITES:
+        if site in _OWN_SITES and len(named.getall("Sec-Fetch-Site")) == 1:
             return cors.nobody
         if site not in {"cross-site", "same-site"}:
             site = "unknown"

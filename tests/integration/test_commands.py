@@ -284,6 +284,20 @@ def test_check_tells_once_where_keys_travel_in_the_clear(tmp_path, probe):
     assert "routes.api.listen: keys and answers travel unencrypted on 0.0.0.0:2" in line
 
 
+@pytest.mark.parametrize("probe", [[], ["--probe"]])
+def test_check_tells_once_where_browsers_do_not_say_their_site(tmp_path, probe):
+    """Plain http beyond loopback, under a name."""
+    config = one_route("http://127.0.0.1:1", credential="none", listen="127.0.0.1:0")
+    keys = {"listen": "0.0.0.0:2", "insecure_open": True, "allow_hosts": ["kb.lan"]}
+    written(tmp_path, config | keys)
+
+    _, out, _ = invoke("check", *probe)
+
+    [line] = [line for line in out.splitlines() if "Sec-Fetch-Site" in line]
+    assert line.startswith("warning: config.yaml:1:")
+    assert "(kb.lan), so on 0.0.0.0:2 only Origin and Referer" in line
+
+
 @pytest.mark.parametrize(("clients", "none"), [({}, True), (None, False)])
 def test_check_tells_that_nobody_is_let_in(tmp_path, clients, none):
     """With the word `clients` and none behind it; without it, everybody is."""

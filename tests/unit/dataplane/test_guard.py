@@ -362,6 +362,14 @@ def test_a_site_that_browsers_do_not_know_is_foreign(make_head, site):
         check_origin(make_head((b"Sec-Fetch-Site", site.encode())).named, US)
 
 
+def test_two_sites_are_foreign(make_head):
+    """Nobody can say which of them counts."""
+    for sites in ((b"none", b"cross-site"), (b"none", b"none")):
+        head = make_head(*((b"Sec-Fetch-Site", site) for site in sites))
+        with pytest.raises(OriginDenied):
+            check_origin(head.named, US)
+
+
 BROWSERS = {
     "a mode of pages": (b"Sec-Fetch-Mode", b"navigate"),
     "another mode of pages": (b"Sec-Fetch-Mode", b"no-cors"),
