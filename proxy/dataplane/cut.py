@@ -7,15 +7,17 @@ head has become; nor does it keep the request line, on which `RTSP/1.0` looks li
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.dataplane.errors import (
     BadRequest,
+    BadTarget,
     BadVersion,
     HeadersTooLarge,
     TargetTooLarge,
     UnsupportedMethod,
 )
+from proxy.dataplane.target import why_forbidden
 
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ _LINE_SLACK: Final = 64
 """What a request line holds beside its target: method, version, blanks."""
 
 _LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \t\r\n\0]+ HTTP/[0-9]+(?:\.[0-9]+)?")
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NO_TARGET: Final = re.compile(rb"[\x00-\x20\x7f]")
+_NON_ASCII: Final = re.compile(rb"[^\x00-\x7f]")
 _LINE_BEGUN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: [^\r\n\0]*)?\r?")
 _NO_HTTP: Final = "This is not an HTTP/1.1 request."
 _BARE_LINE_FEED: Final = "Lines end with CR LF."
@@ -89,21 +94,44 @@ def _bad_line(line: bytes) -> Refusal:
     return BadRequest(_NO_HTTP)
 
 
-def stand_in(head: bytes) -> tuple[str, bytes] | None:
-    """Return the method of a head, and the head with a method that every parser knows.
+class StandIn(NamedTuple):
+    """A head that the parser reads in the place of one that it does not.
 
-    A method has no say in where a request ends (RFC 9112 6.3), but for CONNECT.
+    Attributes:
+        method: of the head that came.
+        target: the same, bytes outside ASCII as UTF-8 with surrogate escapes.
+        head: for the parser.
+    """
+
+    method: str
+    target: str
+    head: bytes
+
+
+def stand_in(head: bytes, *, method: bool) -> StandIn | None:
+    """Return what the parser can be given instead of a head that it has refused.
+
+    It knows some methods, and ASCII in targets (RFC 3986 2): it is given a method that it knows,
+    and a letter for each other byte. Neither has a say in where a request ends (RFC 9112 6.3), but
+    for CONNECT.
 
     Args:
-        head: as it came; the parser does not read it.
+        head: as it came.
+        method: the parser has not got beyond the method.
 
     Returns:
-        None if it is not its method that the parser does not know.
+        None if neither is why it was refused.
     """
-    method, blank, rest = head.partition(b" ")
-    if method == _STAND_IN or len(method) > _LONGEST_METHOD or not is_request_line(head):
+    line, _, fields = head.partition(b"\r\n")
+    if not is_request_line(line):
         return None
-    return method.decode("ascii"), _STAND_IN + blank + rest
+    name, target, version = line.split(b" ")
+    known = _STAND_IN if method else name
+    if len(name) > _LONGEST_METHOD or (known == name and target.isascii()):
+        return None
+    line = b" ".join((known, _NON_ASCII.sub(b"x", target), version))
+    text = target.decode("utf-8", "surrogateescape")
+    return StandIn(name.decode("ascii"), text, line + b"\r\n" + fields)
 
 
 def is_request_line(head: bytes) -> bool:
@@ -123,7 +151,20 @@ def refusal_of(head: bytes, *, method: bool, fields: bool) -> Refusal:
         return HeadersTooLarge(f"Up to {MAX_FIELDS} header fields are taken.")
     if method and is_request_line(head):
         return UnsupportedMethod(f"Methods of up to {_LONGEST_METHOD} characters are passed on.")
+    found = _NO_TARGET.search(_target_of(head.partition(b"\r\n")[0]))
+    if found is not None:
+        return BadTarget(why_forbidden(found[0].decode("ascii"), found.start()))
     return BadRequest(_NO_HTTP)
+
+
+def _target_of(line: bytes) -> bytes:
+    """Return what stands between a method and a version; empty: that could be several lines."""
+    method, _, rest = line.partition(b" ")
+    target = rest[:-_VERSION_SIZE]
+    one_line = not any(target.find(each) >= 0 for each in (b"\r", b"\n", b"\0", b" HTTP/"))
+    if one_line and target == target.strip(b" \t") and _METHOD.fullmatch(method) is not None:
+        return target
+    return b""
 
 
 def end_of_piece(tail: bytes, data: bytes) -> int:

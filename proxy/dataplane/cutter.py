@@ -11,6 +11,7 @@ from proxy.dataplane.names import CONTENT_LENGTH
 if TYPE_CHECKING:
     from collections import deque
 
+    from proxy.dataplane.cut import StandIn
     from proxy.dataplane.limits import ClientLimits
 
 
@@ -123,22 +124,26 @@ class Cutter:
             count += 1
         return came
 
-    def read_renamed(self) -> int | None:
-        """Give a new parser the head that was refused, with a method that it knows.
+    def read_stand_in(self, *, method: bool) -> int | None:
+        """Give a new parser what stands in for the head that was refused.
+
+        Args:
+            method: the parser has not got beyond its method.
 
         Returns:
-            how many messages were put into the queue; None: the method was not the reason.
+            how many messages were put into the queue; None: nothing can stand in for it.
 
         Raises:
             HttpProcessingError: the parser does not read this `piece` either.
         """
-        renamed = None if self.in_body or self._reader is None else stand_in(self.piece)
-        if renamed is None or self._reader is None:
+        if self.in_body or self._reader is None:
             return None
-        method, head = renamed
-        return self._feed(head, self._reader.renewed(), method)
+        instead = stand_in(self.piece, method=method)
+        if instead is None:
+            return None
+        return self._feed(instead.head, self._reader.renewed(), instead)
 
-    def _feed(self, piece: bytes, parser: Any, method: str | None = None) -> int:
+    def _feed(self, piece: bytes, parser: Any, instead: StandIn | None = None) -> int:
         self.piece = piece
         messages = parser.feed_data(piece)[0]
         if not messages:
@@ -146,8 +151,9 @@ class Cutter:
         taken = messages[0]
         if not self._begun(taken[0], taken[1]):
             return 0
-        if method is not None:
-            taken = (taken[0]._replace(method=method), taken[1])
+        if instead is not None:
+            message = taken[0]._replace(method=instead.method, path=instead.target)
+            taken = (message, taken[1])
         self._queue.append(taken)
         return 1
 

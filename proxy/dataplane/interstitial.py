@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote_from_bytes
+
+from proxy.dataplane.target import percent_encoded
 
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ so Keybearer asks first. Continue only if you meant to open it.</p>
 </html>
 """
 _LONGEST_SHOWN: Final = 100
-_KEPT: Final = "".join(map(chr, range(0x21, 0x7F)))
-"""ASCII stays as it came: the link leads where the person was sent, byte for byte."""
 
 
 def interstitial(target: Target, sender: str) -> bytes:
@@ -53,18 +52,11 @@ def interstitial(target: Target, sender: str) -> bytes:
         target: what was asked for, which `parse_target` has let through.
         sender: what has sent the person: an origin, or words for what is not known.
     """
-    path = _encoded(target.path)
+    path = percent_encoded(target.path)
     # A browser reads `//host` as another host; the dot is removed again (RFC 3986 5.2.4).
     link = f"/.{path}" if path.startswith("//") else path
     if target.query is not None:
-        link += f"?{_encoded(target.query)}"
+        link += f"?{percent_encoded(target.query)}"
     shown = path if len(path) <= _LONGEST_SHOWN else f"{path[:_LONGEST_SHOWN]}…"
     page = _PAGE.format(sender=escape(sender), link=escape(link), path=escape(shown))
     return page.encode()
-
-
-def _encoded(text: str) -> str:
-    """Return text with everything but printable ASCII percent-encoded."""
-    if text.isascii():
-        return text
-    return quote_from_bytes(text.encode("utf-8", "surrogateescape"), _KEPT)

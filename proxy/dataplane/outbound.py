@@ -57,7 +57,7 @@ def assemble(
     if injection.query:
         query = f"{query}&{injection.query}" if query else injection.query
     target = path if query is None else f"{path}?{query}"
-    line = f"{method} {target} HTTP/1.1\r\n".encode("ascii")
+    line = f"{method} {target} HTTP/1.1\r\n".encode("utf-8", "surrogateescape")
     if upgrade is not None:
         fields += switching(upgrade)
     head = line + fields + injection.fields + b"\r\n"

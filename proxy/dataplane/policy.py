@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
 from proxy.dataplane.errors import MethodDenied, PolicyDenied
-from proxy.dataplane.target import changes_twice
+from proxy.dataplane.target import changes_twice, decode_utf_16, percent_encoded
 
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ def rule(
     exact: set[bytes] = set()
     below: list[bytes] = []
     others: list[bytes] = []
-    for path in paths:
-        folded = _fold(b"/" + unquote_to_bytes(path))
+    for folded in {each: None for path in paths for each in _forms(path)}:
         stem = folded.removesuffix(b"/**")
         if b"*" in stem:
             others.append(_regex(folded))
@@ -86,6 +86,13 @@ def rule(
             below.append(stem + b"/")
     pattern = re.compile(b"|".join(others), re.DOTALL) if others else None
     return Rule(methods_set(methods), frozenset(exact), tuple(below), pattern, allow, label)
+
+
+def _forms(path: str) -> list[bytes]:
+    """Return a pattern folded, and as readings of paths are that look like it."""
+    folded = _fold(b"/" + unquote_to_bytes(path))
+    plain = folded if folded.isascii() else _fold(alike(folded))
+    return [folded, plain] if plain.count(b"*") == folded.count(b"*") else [folded]
 
 
 def methods_set(methods: Iterable[str] | None) -> frozenset[str] | None:
@@ -153,9 +160,12 @@ def readings(path: str) -> tuple[bytes, ...]:
     """Return what servers may take `path` for, folded; mostly that is one thing.
 
     Encoded slashes and backslashes may be taken for separators or not, a second decoding may take
-    place behind the first, and what nobody sees at the ends of names may be trimmed off.
+    place behind the first, what nobody sees may be trimmed off or left out, and letters that look
+    like others may be taken for them.
     """
-    raw = path.lower().encode("ascii", "surrogateescape")
+    if not path.isascii():
+        path = percent_encoded(path)
+    raw = path.lower().encode("ascii")
     if "%" not in path:
         # Looked for in the text: in bytes each `find` costs as much as all of this.
         if ";" in path or "//" in path or path.endswith("/"):
@@ -168,7 +178,8 @@ def readings(path: str) -> tuple[bytes, ...]:
         kept = _decode(text) if twice else text.replace(b"%5c", b"\\")
         slashed = unquote_to_bytes(text) if twice else kept.replace(b"%2f", b"/")
         found |= {kept, slashed, kept.replace(b"\\", b"/"), slashed.replace(b"\\", b"/")}
-    return _with_trimmed({_fold(text) for text in found})
+    folded = {_fold(text) for text in found}
+    return _with_trimmed(folded.union(*[_alike(text) for text in folded if not text.isascii()]))
 
 
 def _stages(raw: bytes, *, twice: bool) -> set[bytes]:
@@ -182,9 +193,26 @@ def _stages(raw: bytes, *, twice: bool) -> set[bytes]:
             Else only slashes and backslashes are still encoded.
     """
     first = {raw, _without_parameters(raw)}
+    if twice:
+        first |= _from_utf_16(first)
     second = {_decode(text).lower().replace(b"\\", b"%5c") for text in first}
+    if twice:
+        second |= _from_utf_16(second)
     second |= {_without_parameters(text) for text in second}
     return first | second if twice else second
+
+
+def _from_utf_16(texts: set[bytes]) -> set[bytes]:
+    """Return the texts that hold `%uXXXX` with that decoded, and percent-encoded if need be."""
+    return {_UTF_16.sub(_from_units, text) for text in texts if text.find(b"%u") >= 0}
+
+
+_UTF_16: Final = re.compile(rb"(?:%u[0-9a-f]{4})++")
+
+
+def _from_units(match: re.Match[bytes]) -> bytes:
+    text = decode_utf_16(match[0].decode("ascii")).lower()
+    return text.replace(b"/", b"%2f").replace(b"\\", b"%5c")
 
 
 def _decode(text: bytes) -> bytes:
@@ -208,6 +236,33 @@ def _fold_lower(path: bytes) -> bytes:
         bare = _SLASHES.sub(b"/", bare)
     return bare.rstrip(b"/") or b"/" if bare.endswith(b"/") else bare or b"/"
 
+
+def _alike(path: bytes) -> set[bytes]:
+    """Return what servers take a folded path for that do not tell characters apart."""
+    text = alike(path)
+    # A percent sign may have come about just now.
+    texts = {text, unquote_to_bytes(text)}
+    return {_fold(each) for text in texts for each in (text, text.replace(b"\\", b"/"))}
+
+
+def alike(text: bytes) -> bytes:
+    """Return text without characters that nobody sees, each other one in its plainest form.
+
+    That is the compatible one (NFKC: fullwidth letters are letters), in small letters by way of
+    capitals (the dotless i is an i). A byte that is no UTF-8 is taken for Latin-1.
+    """
+    characters = text.decode("utf-8", "surrogateescape").translate(_LATIN_1)
+    plain = normalize("NFKC", _IGNORED.sub("", characters)).upper().casefold()
+    return _IGNORED.sub("", plain).encode("utf-8", "surrogatepass")
+
+
+_LATIN_1: Final = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
+_IGNORED: Final = re.compile(
+    # Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties), and marks within Mongolian.
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 _DOTS: Final = "."
 _BLANKS: Final = "".join(

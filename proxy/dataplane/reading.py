@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from aiohttp.http_exceptions import BadHttpMethod, BadStatusLine, HttpProcessingError
+from aiohttp.http_exceptions import (
+    BadHttpMethod,
+    BadStatusLine,
+    HttpProcessingError,
+    InvalidURLError,
+)
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
@@ -86,16 +91,17 @@ class Reading(RequestHandler):
             self._hold_back()
 
     def _read(self, data: bytes) -> int:
-        """Give the parser what has come; a method that it does not know under another name."""
+        """Give the parser what has come; what it does not read of a request line in disguise."""
         came = 0
         while True:
             try:
                 return came + self.cutter.read(data, self._parser)
-            except (BadHttpMethod, BadStatusLine):
-                renamed = self.cutter.read_renamed()
-                if renamed is None:
+            except (BadHttpMethod, BadStatusLine, InvalidURLError) as error:
+                method = not isinstance(error, InvalidURLError)
+                read = self.cutter.read_stand_in(method=method)
+                if read is None:
                     raise
-                came, data = came + renamed, b""
+                came, data = came + read, b""
 
     def pause_reading(self) -> None:
         """Parse no more: a body is taken more slowly than it comes."""

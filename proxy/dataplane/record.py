@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.dataplane.audit import audit_line
 from proxy.dataplane.errors import AuditUnavailable, CredentialUnavailable
 from proxy.dataplane.keymask import masked
+from proxy.dataplane.target import percent_encoded
 from proxy.judged import Judged
 from proxy.observe.log import quoted
 
@@ -184,7 +185,7 @@ def _path(target: str) -> str:
     path = target.partition("?")[0] if "?" in target else target
     if not path.startswith("/") or "#" in path:
         path = _bare_path(path)
-    return path if path.isascii() else ascii(path)[1:-1]
+    return path if path.isascii() else percent_encoded(path)
 
 
 def _bare_path(target: str) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from ipaddress import IPv6Address
 from itertools import product
-from typing import Final, NamedTuple
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from proxy.dataplane.errors import BadRequest, BadTarget, MethodDenied
 from proxy.upstream.origin import parse_address
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Target:
@@ -34,18 +38,28 @@ class Target:
 
 
 _DOT_SEGMENT: Final = re.compile(r"/\.{1,2}(?:$|[/;])")
-_ENCODED_PERCENT: Final = re.compile(r"%(?:25)+")
+_ENCODED_PERCENT: Final = re.compile(r"%(?:25)++")
 _SPELLINGS: Final = (
-    # Overlong UTF-8 too: old decoders take it.
-    *((dot, ".") for dot in ("%2e", "%c0%ae", "%e0%80%ae")),
-    *((slash, "/") for slash in ("%2f", "\\", "%5c", "%c0%af", "%e0%80%af", "%c1%9c")),
+    ("%2e", "."),
+    *((slash, "/") for slash in ("%2f", "\\", "%5c")),
     ("%3b", ";"),
 )
+_UTF_16: Final = re.compile(r"(?:%u[0-9a-f]{4})++")
+"""Characters as JavaScript's `escape` writes them, which IIS decodes (lower case)."""
+_BEYOND_ASCII: Final = re.compile(r"%[c-f]", re.IGNORECASE)
+_NO_UTF_8: Final = re.compile(
+    rb"[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xed[\xa0-\xbf][\x80-\xbf]"
+    rb"|(?:\xf0[\x80-\x8f]|\xf4[\x90-\xbf]|[\xf5-\xf7][\x80-\xbf])[\x80-\xbf]{2}"
+    rb"|[\xf8-\xfb][\x80-\xbf]{4}|[\xfc\xfd][\x80-\xbf]{5}"
+)
+"""What a lax decoder takes for a character, which UTF-8 writes otherwise or not at all: overlong,
+surrogates (CESU-8), more than four bytes or beyond U+10FFFF (RFC 3629 3)."""
+_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f#\\]|%00")
 _STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MAX_AMBIGUOUS: Final = 512
 """Percent signs that are encoded in turn, and `;` beside encoded bytes: each doubles the ways to
 read a path, so 16 KiB of them would hold all other requests for 40 ms."""
-_ABSOLUTE: Final = re.compile(r"(https?)://([^/?]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(r"(https?)://([^/?]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE | re.ASCII)
 
 
 def parse_target(method: str, raw: str) -> Target:
@@ -53,7 +67,7 @@ def parse_target(method: str, raw: str) -> Target:
 
     Args:
         method: as sent.
-        raw: the target as sent; bytes outside ASCII as any character above it.
+        raw: the target as sent; bytes outside ASCII as UTF-8 with surrogate escapes.
 
     Raises:
         BadTarget: it is ambiguous, or no target at all.
@@ -61,16 +75,18 @@ def parse_target(method: str, raw: str) -> Target:
     """
     if method in _NEVER_PASSED:
         raise _not_passed(method)
-    if not raw.isascii() or not raw.isprintable() or _holds_forbidden(raw):
-        # Whoever sends a fragment frames by rules of his own: nothing behind it is trusted.
-        raise BadTarget(_why_forbidden(raw), close="#" in raw)
+    if not raw.isprintable() or _holds_forbidden(raw):
+        _refuse_forbidden(raw)
     if raw.startswith("/"):
         path, mark, query = raw.partition("?")
         target = Target(path, query if mark else None, None, "")
     else:
         target = _absolute(raw)
         path = target.path
-    climbs = _climbs_decoded(path) if "%" in path else "." in path and _climbs(path)
+    if "%" in path or not path.isascii():
+        climbs = _climbs_decoded(path if path.isascii() else percent_encoded(path))
+    else:
+        climbs = "." in path and _climbs(path)
     if climbs:
         raise BadTarget("The path holds a `.` or `..` segment; resolve it before you send it.")
     return target
@@ -82,12 +98,60 @@ def _holds_forbidden(raw: str) -> bool:
     return " " in raw or "#" in raw or "\\" in raw or "%00" in raw
 
 
+def _refuse_forbidden(raw: str) -> None:
+    found = _FORBIDDEN.search(raw)
+    if found is not None:
+        # Whoever sends a fragment frames by rules of his own: nothing behind it is trusted.
+        raise BadTarget(why_forbidden(found[0], found.start()), close="#" in raw)
+
+
+def why_forbidden(what: str, index: int) -> str:
+    """Return why a target is refused that holds a character which is never part of one.
+
+    Args:
+        what: the character, or the encoded NUL.
+        index: where it is.
+    """
+    where = f"at position {index + 1}"
+    if what == "%00":
+        return f"The request target holds an encoded NUL (%00) {where}."
+    if what == "#":
+        return f"The request target holds a fragment (`#`) {where}; send # as %23, or leave it out."
+    name = _NAMES.get(what, f"a control character (0x{ord(what):02x})")
+    return f"The request target holds {name} {where}; percent-encode it as %{ord(what):02X}."
+
+
+_NAMES: Final = {" ": "a space", "\t": "a tab", "\\": "a backslash"}
+
+
+def percent_encoded(text: str) -> str:
+    """Return a part of a target with all bytes outside ASCII percent-encoded, all others as is."""
+    return quote(text, _ASCII, "utf-8", "surrogateescape")
+
+
+_ASCII: Final = "".join(map(chr, range(128)))
+
+
 def _climbs_decoded(path: str) -> bool:
     twice = changes_twice(path)
     if path.count(";") + (path.count("%") if twice else 0) > _MAX_AMBIGUOUS:
         raise BadTarget("The path could be read in too many ways; encode it once.")
     # `%2%65` becomes `%2e`, and a server that decodes twice sees a dot.
-    return _climbs(path) or (twice and _climbs(unquote(path, "latin-1")))
+    stages = (path, unquote(path, "latin-1")) if twice else (path,)
+    if _BEYOND_ASCII.search(path) is not None or twice:
+        _refuse_no_utf_8(stages)
+    return any(map(_climbs, stages))
+
+
+def _refuse_no_utf_8(stages: Iterable[str]) -> None:
+    for stage in stages:
+        text = _ENCODED_PERCENT.sub("%", stage) if "%25" in stage else stage
+        # A second decoding has left bytes as characters of Latin-1.
+        if _NO_UTF_8.search(unquote_to_bytes(text.encode("latin-1"))) is not None:
+            raise BadTarget(
+                "The path holds bytes that are read as characters though they are no UTF-8 "
+                "(overlong, or a surrogate); percent-encode it as UTF-8."
+            )
 
 
 def _climbs(path: str) -> bool:
@@ -95,9 +159,23 @@ def _climbs(path: str) -> bool:
     text = path.lower()
     if "%25" in text:
         text = _ENCODED_PERCENT.sub("%", text)
+    if "%u" in text:
+        text = _UTF_16.sub(_plain, text)
+        if "\0" in text:
+            raise BadTarget("The path holds an encoded NUL (%u0000).")
     for spelling, meaning in _SPELLINGS:
         text = text.replace(spelling, meaning)
     return _DOT_SEGMENT.search(text) is not None
+
+
+def _plain(match: re.Match[str]) -> str:
+    return decode_utf_16(match[0]).decode("latin-1")
+
+
+def decode_utf_16(text: str) -> bytes:
+    """Return the UTF-8 of a run of `%uXXXX`."""
+    units = bytes.fromhex(text.replace("%u", ""))
+    return units.decode("utf-16-be", "surrogatepass").encode("utf-8", "surrogatepass")
 
 
 def changes_twice(path: str) -> bool:
@@ -136,14 +214,6 @@ def _absolute(raw: str) -> Target:
     if "@" in authority:
         raise BadTarget("The request target holds user information; leave it away.")
     return Target(path or "/", query, authority, scheme.lower())
-
-
-def _why_forbidden(raw: str) -> str:
-    if not raw.isascii():
-        return "The request target holds characters outside ASCII; percent-encode it."
-    if "%00" in raw:
-        return "The request target holds an encoded NUL."
-    return "The request target holds a control character, a space, `#` or a backslash."
 
 
 class Authority(NamedTuple):

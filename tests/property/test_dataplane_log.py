@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from urllib.parse import unquote_to_bytes
 
 import pytest
 from hypothesis import given, strategies as st
@@ -96,6 +97,18 @@ def test_whatever_is_told_comes_back_from_the_line(method, error, name, stripped
     assert {"method": method, "cause": name, **told, **echo}.items() <= line.items()
     assert (method, None, None) == (line["method"], line["route"], line["upstream_ms"])
     assert ("echo_masked" in line) == bool(echo)
+
+
+@given(st.binary(max_size=20).filter(lambda path: not set(b"?#\r\n") & set(path)))
+def test_a_path_of_any_bytes_is_logged_percent_encoded(path):
+    """The line is JSON in ASCII, and the path can be read back from it."""
+    target = b"/" + path.translate(None, b"%_")
+    text = target.decode("utf-8", "surrogateescape")
+    head = Head("GET", text, (1, 1), [], CIMultiDict(), None, False, True)
+    line = line_of(head, "json")
+
+    assert line.isascii()
+    assert target == unquote_to_bytes(json.loads(line)["path"])
 
 
 @given(st.floats(0, 1e6))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import fnmatch
 import re
 from itertools import product
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from hypothesis import given, strategies as st
 
 from proxy.dataplane.errors import PolicyDenied
-from proxy.dataplane.policy import Policy, _fold, _regex, rule
+from proxy.dataplane.policy import Policy, _fold, _regex, readings, rule
 
 
 DENIED = "/api/user/access-token"
@@ -26,9 +26,12 @@ TOKENS = st.sampled_from(
     [
         *("/", "//", "%2f", "%252f", "%5C", "%255c", ";", ";x", "%3b", "%253B", "api", "user"),
         *("access-token", "API", "%61", "%2561", "pi", "public", "x", "%", "%25", "2f", "/public/"),
-        *("%20", "%09", ".", "%2e", "%e2%80%8b", "%252e", "%c3%a9", "%a0"),
+        *("%20", "%09", ".", "%2e", "%e2%80%8b", "%252e", "%c3%a9", "%a0", "\xe9", "%u002f"),
+        *("%ef%bc%8f", "\uff41", "\u200d", "%25u0061", "\udcad", "%ef%bc%85", "\u212a", "%u"),
     ]
 )
+MOST_READINGS = 256
+"""More than any path that was found has: 2 decodings by 4 slashes, cut, trimmed, alike."""
 PATHS = st.lists(TOKENS, max_size=10).map(lambda tokens: "/" + "".join(tokens))
 
 
@@ -48,6 +51,9 @@ def spellings(draw, path):
     def letter(character):
         code = f"{ord(character):02x}"
         ways = [character, character.upper(), f"%{code}", f"%{code.upper()}", f"%25{code}"]
+        wide = chr(ord(character) + 0xFEE0)
+        ways += [f"%u00{code}", f"%25U00{code}", f"%u{ord(wide):04X}", wide, quote(wide)]
+        ways += [f"{character}\u200b", f"{character}%c2%ad", quote(quote(f"\ufe0f{wide}"))]
         return draw(st.sampled_from([*ways, "".join(f"%{ord(c):02x}" for c in f"%{code}")]))
 
     segments = ["".join(map(letter, segment)) for segment in path.split("/")[1:]]
@@ -123,6 +129,16 @@ def test_rules_of_all_paths_decide_about_all(path):
     everything = [rule(None, ["/**"], allow=False)]
 
     assert not allows(Policy(None, everything), f"/{path}")
+
+
+@given(PATHS)
+def test_the_readings_of_a_path_are_few_and_those_of_its_percent_encoding(path):
+    """Raw bytes are no spelling of their own, and no path has more readings for being longer."""
+    text = path.encode("utf-8", "surrogateescape")
+    encoded = re.sub(rb"[\x80-\xff]", lambda found: b"%%%02x" % found[0][0], text).decode("ascii")
+
+    assert set(readings(path)) == set(readings(encoded))
+    assert len(readings(path * 20)) <= MOST_READINGS
 
 
 SEGMENTS = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=7)

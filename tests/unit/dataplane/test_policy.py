@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from proxy.dataplane.errors import MethodDenied, PolicyDenied
@@ -120,6 +122,41 @@ SPELLINGS = {
     "with a slash encoded twice, in capitals": "/api%25%32%46user/access-token",
     "with half of an encoding encoded": "/api/user/%6%31ccess-token",
     "with the parameters' mark encoded twice": "/api/user/access-token%253bx",
+    "with a letter as UTF-16": "/api/user/%u0061ccess-token",
+    "with letters as UTF-16 in capitals": "/api/user/%U0061%U0043cess-token",
+    "with a slash as UTF-16": "/api%u002fuser/access-token",
+    "with a backslash as UTF-16": "/api%u005cuser/access-token",
+    "with a letter as UTF-16, encoded twice": "/api/user/%25u0061ccess-token",
+    "with the mark of UTF-16 encoded": "/api/user/%%750061ccess-token",
+    "with a letter as UTF-16, percent-encoded": "/api/user/%u0025%u0036%u0031ccess-token",
+    "with a fullwidth letter": "/api/user/%ef%bd%81ccess-token",
+    "with a fullwidth letter as it is": "/api/user/\uff41ccess-token",
+    "with a fullwidth letter, encoded twice": "/api/user/%25ef%25bd%2581ccess-token",
+    "with a fullwidth letter as UTF-16": "/api/user/%uff41ccess-token",
+    "with a fullwidth capital": "/api/user/%ef%bc%a1ccess-token",
+    "with a fullwidth slash": "/api%ef%bc%8fuser/access-token",
+    "with a fullwidth backslash": "/api%ef%bc%bcuser/access-token",
+    "with a fullwidth percent sign": "/api/user/%ef%bc%8561ccess-token",
+    "with fullwidth parameters": "/api/user/access-token%ef%bc%9bx",
+    "with fullwidth dots that climb": "/api/x/%ef%bc%8e%ef%bc%8e/user/access-token",
+    "with a mathematical letter": "/api/user/%f0%9d%90%9access-token",
+    "with a long s": "/api/u%c5%bfer/access-token",
+    "with the Kelvin sign": "/api/user/access-to%e2%84%aaen",
+    "with the Kelvin sign as it is": "/api/user/access-to\u212aen",
+    "with a dotless i": "/ap%c4%b1/user/access-token",
+    "with a hyphen that is compatible": "/api/user/access%ef%bc%8dtoken",
+    "with a zero-width space within": "/api/user/acc%e2%80%8bess-token",
+    "with a zero-width joiner as it is": "/api/user/acc\u200dess-token",
+    "with a zero-width space that splits an escape": "/api/user/%25e2%2580%258baccess-token",
+    "with a soft hyphen within": "/api/us%c2%ader/access-token",
+    "with a soft hyphen of Latin-1 within": "/api/us%ader/access-token",
+    "with a soft hyphen of Latin-1 as it is": "/api/us\udcader/access-token",
+    "with a variation selector": "/api/user%ef%b8%8f/access-token",
+    "with a variation selector beyond the first plane": "/api/user/access%f3%a0%84%80-token",
+    "with a mark of direction": "/api/user/access-%e2%80%aetoken",
+    "with a byte order mark within": "/api/us%ef%bb%bfer/access-token",
+    "with a Hangul filler": "/api/user/access%e3%85%a4-token",
+    "with a fullwidth letter and a zero-width space": "/api/user/%ef%bd%81%e2%80%8bccess-token",
 }
 
 
@@ -191,7 +228,46 @@ def test_every_way_to_trim_is_a_reading(pattern, path):
     assert [False, False] == [allows(each, "GET", path) for each in (deny, allow)]
 
 
-WHOLE = ["/a.b", "/.git", "/a%20b", "/a%e2%80%8bb", "/a..b", "/caf%c3%a0"]
+UNLIKE = {
+    "a fullwidth letter": "/publi%ef%bd%83/a",
+    "a zero-width space": "/public/%e2%80%8b",
+    "a zero-width space in the name": "/pub%e2%80%8blic/a",
+    "a fullwidth slash": "/public/a%ef%bc%8fb",
+    "a slash as UTF-16": "/public/a%u002fb",
+    "a letter as UTF-16": "/publi%u0063/a",
+    "fullwidth dots": "/public/%ef%bc%8e%ef%bc%8e",
+}
+
+
+@pytest.mark.parametrize("path", UNLIKE.values(), ids=UNLIKE)
+def test_what_only_looks_like_an_allowed_path_is_not_allowed(path):
+    """Some servers do not take it for that."""
+    assert not allows(Policy(None, [rule(None, ["/public/*"], allow=True)]), "GET", path)
+
+
+FOREIGN = [
+    "/stra\xdfe/*",
+    "/cafe\u0301/*",
+    "/caf\xe9/*",
+    "/\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2/*",
+    "/\uff41/*",
+]
+
+
+@pytest.mark.parametrize("pattern", FOREIGN)
+@pytest.mark.parametrize("form", ["raw", "encoded", "encoded, in small letters"])
+def test_patterns_beyond_ascii_allow_what_they_name(pattern, form):
+    """However it is written: the plainest form of the pattern counts too."""
+    allow = Policy(None, [rule(None, [pattern], allow=True)])
+    deny = Policy(None, [rule(None, [pattern], allow=False)])
+    path = pattern.replace("*", "x") if form == "raw" else quote(pattern.replace("*", "x"))
+    path = path.lower() if form.endswith("letters") else path
+
+    assert allows(allow, "GET", path)
+    assert not allows(deny, "GET", path)
+
+
+WHOLE = ["/a.b", "/.git", "/a%20b", "/a..b", "/caf%c3%a0"]
 
 
 @pytest.mark.parametrize("path", WHOLE)
@@ -203,7 +279,7 @@ def test_what_stands_within_a_name_is_not_trimmed(path):
 
 
 @pytest.mark.parametrize("part", ["%20", ".", "./", "%20/", "%e2%80%8b", "%20.", "a./", "%20../"])
-@pytest.mark.parametrize("end", ["", "a"])
+@pytest.mark.parametrize("end", ["", "a", "\xe9", "%ef%bc%8f%u0061"])
 def test_a_path_to_trim_costs_no_more_than_its_length(part, end):
     """Runs of blanks and dots are looked at once; their square would be minutes here."""
     policy = Policy(None, [rule(None, ["/**/x/**/x/**/z"], allow=False)])

@@ -18,6 +18,11 @@ KEPT = {
     "parameters stay": ("/a;b=c/d;e", Target("/a;b=c/d;e", None)),
     "needless encoding stays": ("/%7eme/%61", Target("/%7eme/%61", None)),
     "bytes beyond ASCII stay encoded": ("/%E9%ff", Target("/%E9%ff", None)),
+    "UTF-8 stays as it is": ("/caf\xe9?\xe9", Target("/caf\xe9", "\xe9")),
+    "bytes that are no UTF-8 stay": ("/\udce9?\udcff", Target("/\udce9", "\udcff")),
+    "control characters beyond ASCII stay": ("/\x85\u2028", Target("/\x85\u2028", None)),
+    "half of an overlong letter": ("/%c1b", Target("/%c1b", None)),
+    "UTF-16 stays": ("/%u00e9", Target("/%u00e9", None)),
     "dots within a segment are no dot segments": (
         "/a..b/.c/d./...",
         Target("/a..b/.c/d./...", None),
@@ -77,9 +82,25 @@ REFUSED = {
     "a backslash": "/a\\b",
     "a backslash in the query": "/a?b\\c",
     "a fragment": "/a#b",
-    "a byte beyond ASCII": "/caf\xe9",
-    "a byte beyond ASCII as the parser hands it on": "/caf\udce9",
-    "a byte beyond ASCII in the query": "/a?caf\xe9",
+    "an overlong letter": "/%c1%a1dmin",
+    "an overlong letter in three bytes": "/%e0%81%a1",
+    "an overlong letter in four bytes": "/%F0%80%81%A1",
+    "an overlong letter in five bytes": "/%f8%80%80%81%a1",
+    "an overlong letter in six bytes": "/%fc%80%80%80%81%a1",
+    "an overlong letter encoded twice": "/%25c1%25a1",
+    "an overlong letter with encoded digits": "/%%631%%61%31",
+    "an overlong letter as it is": "/\udcc1\udca1",
+    "an overlong letter, half of it encoded": "/\udcc1%a1",
+    "a surrogate": "/%ed%a0%80",
+    "a pair of surrogates (CESU-8)": "/%ed%a0%bd%ed%b8%80",
+    "a surrogate as it is": "/\udced\udcb3\udca9",
+    "a character beyond Unicode": "/%f4%90%80%80",
+    "dots as UTF-16": "/a/%u002e%U002E/b",
+    "dots as UTF-16, encoded twice": "/a/%25u002e./b",
+    "dots between slashes as UTF-16": "/a%u002f..%u005cb",
+    "a NUL as UTF-16": "/a%u0000b",
+    "dots beside a byte beyond ASCII": "/caf\xe9/../a",
+    "a scheme beyond ASCII": "http\u017f://h/a",
     "nothing": "",
     "the asterisk": "*",
     "a relative path": "a/b",
@@ -118,10 +139,21 @@ def test_options_asterisk_is_refused():
         parse_target("OPTIONS", "*")
 
 
-def test_raw_non_ascii_is_told_to_encode():
-    """The person who typed an umlaut is told what to do."""
-    with pytest.raises(BadTarget, match="percent-encode it"):
-        parse_target("GET", "/\xfc")
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        ("/a b", r"a space at position 3; percent-encode it as %20\."),
+        ("/a\tb", r"a tab at position 3; percent-encode it as %09\."),
+        ("/a\x7f", r"control character \(0x7f\) at position 3; percent-encode it as %7F\."),
+        ("/a?\\", r"a backslash at position 4; percent-encode it as %5C\."),
+        ("/\xe9#a", r"a fragment \(`#`\) at position 3"),
+        ("/a%00", r"an encoded NUL \(%00\) at position 3"),
+    ],
+)
+def test_what_is_refused_is_named(raw, detail):
+    """With what to send instead: the person who typed it learns what to do."""
+    with pytest.raises(BadTarget, match=detail):
+        parse_target("GET", raw)
 
 
 @pytest.mark.parametrize(("method", "close"), [("TRACE", False), ("CONNECT", True)])
