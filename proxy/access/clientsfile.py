@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.access import clientsedit, clientstext, keys
 from proxy.access.editlock import Patience, locked
 from proxy.access.yamltext import ClientsFileError, read
+from proxy.characters import NotUtf8, decoded, place_after
 
 
 if TYPE_CHECKING:
@@ -130,9 +131,10 @@ def _contents(target: Path, path: Path) -> tuple[bytes | None, os.stat_result | 
 
 def _text(data: bytes, path: Path) -> str:
     try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ClientsFileError(str(path), None, "is not UTF-8 text") from None
+        return decoded(data)
+    except NotUtf8 as error:
+        place = None if error.whole else place_after(error.before)
+        raise ClientsFileError(str(path), place, error.message) from None
 
 
 def _replace(target: Path, data: bytes, before: os.stat_result | None) -> None:

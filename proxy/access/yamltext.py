@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import yaml
 from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
+from proxy.characters import invisible, named, place_after, stray_near, stray_within
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,13 +148,47 @@ def read(text: str, name: str) -> Document:
     except _TooDeepError:
         raise ClientsFileError(name, None, "is nested too deeply") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = None if mark is None else (mark.line, mark.column)
+        place, message = _explained(error, text)
         # `from None`: the parser's own message quotes the file.
-        raise ClientsFileError(name, place, "not valid YAML; mend it first") from None
+        raise ClientsFileError(name, place, message) from None
+    if invisible(text):
+        _refuse_strays(name, text, root)
     if isinstance(root, ScalarNode) and root.start_mark.index == root.end_mark.index:
         root = None
     return Document(name, text, root)
+
+
+def _explained(error: yaml.YAMLError, text: str) -> tuple[tuple[int, int] | None, str]:
+    """Return where a text cannot be read, and a sentence that does not quote it."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:  # the parser refuses a character before it counts lines
+        control = re.search("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]", text)
+        place = None if control is None else place_after(text[: control.start()])
+        named_ = "" if control is None else f": the control character {named(control[0])} is here"
+        return place, f"not valid YAML{named_}; mend it first"
+    lines = text.splitlines()
+    stray = stray_near(lambda number: lines[number] if number < len(lines) else "", mark.line)
+    if stray is not None:
+        return (stray.line, stray.column), f"not valid YAML: {stray.message}"
+    return (mark.line, mark.column), "not valid YAML; mend it first"
+
+
+def _refuse_strays(name: str, text: str, root: Node | None) -> None:
+    """Refuse invisible characters in keys and values; in comments they do no harm."""
+    lines = text.splitlines()
+    todo = [] if root is None else [root]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, MappingNode):
+            todo += [each for pair in node.value for each in pair]
+        elif isinstance(node, SequenceNode):
+            todo += node.value
+        elif invisible(node.value):
+            start, end = node.start_mark, node.end_mark
+            places = (start.line, start.column), (end.line, end.column)
+            stray = stray_within(lambda number: lines[number], *places)
+            if stray is not None:
+                raise ClientsFileError(name, (stray.line, stray.column), stray.message)
 
 
 def end_of(document: Document, node: Node, behind: int) -> int:

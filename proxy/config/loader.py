@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
+from proxy.characters import NotUtf8, decoded
 from proxy.config import checks, describe, presets
 from proxy.config.errors import ConfigError, Problem
 from proxy.config.interpolate import BROKEN, Reader
 from proxy.config.keys import Context
 from proxy.config.nodes import Positions
+from proxy.config.pieces import not_utf_8_problem
 from proxy.config.schema import Config
 from proxy.config.scope import Scope
 from proxy.config.settle import settle
@@ -55,9 +57,9 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     if len(data) > MAX_FILE_SIZE:
         raise _unreadable(name, "is over 4 MiB; this is no configuration file")
     try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _unreadable(name, "is not UTF-8 text; this is no configuration file") from None
+        text = decoded(data)
+    except NotUtf8 as error:
+        raise ConfigError(not_utf_8_problem(name, error)) from None
     config = loads(text, name=name, base=path.absolute().parent, environ=environ)
     return config.read_from(path.absolute())
 

@@ -7,19 +7,21 @@ from codecs import getincrementaldecoder
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from proxy.characters import UTF_16, named, not_utf_8, place_after
 from proxy.config.errors import Problem
 
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from proxy.characters import NotUtf8
+
 
 PIECE: Final = 16 * 1024
-CONTROL: Final = "a control character; this is not a text file of UTF-8"
-# What YAML 1.2 5.1 allows of ASCII, and of all; the latter takes as long to compile as a small file
-# to be read.
+# What YAML 1.2 5.1 allows of ASCII, and of all but the line breaks that editors do not show; the
+# latter takes as long to compile as a small file to be read.
 _ASCII: Final = re.compile("[^\t\n\r\x20-\x7e]")
-_UNICODE: Final = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]"
+_UNICODE: Final = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 _REMEMBERED: Final = 8  # libyaml reads up to 48 KiB ahead of what it parses
 
@@ -27,6 +29,19 @@ _REMEMBERED: Final = 8  # libyaml reads up to 48 KiB ahead of what it parses
 def unprintable(text: str) -> re.Match[str] | None:
     """Return the first character that YAML has not: of a binary file, or a stray control."""
     return _ASCII.search(text) if text.isascii() else re.search(_UNICODE, text)
+
+
+def unprintable_message(character: str) -> str:
+    """Return a sentence about a character that YAML has not."""
+    return f"a control character ({named(character)}); remove it, or save the file as UTF-8 text"
+
+
+def not_utf_8_problem(name: str, error: NotUtf8) -> Problem:
+    """Return the problem of a file that is no text of UTF-8, with its place."""
+    if error.whole:
+        return Problem(name, None, None, (), error.message)
+    line, column = place_after(error.before)
+    return Problem(name, line + 1, column + 1, (), error.message)
 
 
 class Pieces:
@@ -84,11 +99,13 @@ class Pieces:
     def _text(self, data: bytes) -> str:
         if self.problem is not None:
             return ""
+        if not self._begun and data.startswith(UTF_16):
+            self._whole("is not UTF-8 text but UTF-16; save it as UTF-8")
+            return ""
         try:
             text = self._decoder.decode(data, final=not data)
-        except UnicodeDecodeError:
-            self._whole("is not UTF-8 text")
-            return ""
+        except UnicodeDecodeError as error:
+            return self._undecodable(not_utf_8(error))
         if text and not self._begun:
             self._begun = True
             text = text.removeprefix("\ufeff")
@@ -106,7 +123,15 @@ class Pieces:
             self._column = 0
         self._column += len(tail)
         if stray is not None:
-            self.problem = Problem(self.name, self._line + 1, self._column + 1, (), CONTROL)
+            message = unprintable_message(stray[0])
+            self.problem = Problem(self.name, self._line + 1, self._column + 1, (), message)
+        return text
+
+    def _undecodable(self, error: NotUtf8) -> str:
+        text = self._noted(error.before)
+        if self.problem is None:
+            message = error.message
+            self.problem = Problem(self.name, self._line + 1, self._column + 1, (), message)
         return text
 
     def _whole(self, message: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from yaml.events import (
@@ -16,14 +16,15 @@ from yaml.events import (
     SequenceEndEvent,
 )
 
+from proxy.characters import alike, explained, invisible, place_after, stray_near, stray_within
 from proxy.config.errors import ConfigError, Problem
 from proxy.config.nodes import Mapping, Mark, Scalar, Sequence
-from proxy.config.pieces import CONTROL, unprintable
+from proxy.config.pieces import unprintable, unprintable_message
 from proxy.config.syntax import explain
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from yaml.events import (
         Event,
@@ -58,20 +59,19 @@ def parse(text: str, name: str) -> Mapping:
     text = text.removeprefix("\ufeff")
     stray = unprintable(text)
     if stray is not None:
-        before = text[: stray.start()]
-        mark = Mark(before.count("\n") + 1, stray.start() - before.rfind("\n"))
-        raise _refused(name, mark, CONTROL)
+        line, column = place_after(text[: stray.start()])
+        raise _refused(name, Mark(line + 1, column + 1), unprintable_message(stray[0]))
+    lines = _Lines(text)
     try:
-        root = _Builder(name, _events(text)).document()
+        root = _Builder(name, _events(text), lines.at).document()
     except yaml.YAMLError as error:
-        lines = text.splitlines()
-        line, column, message = explain(error, lambda n: lines[n] if n < len(lines) else "")
+        line, column, message = explain(error, lines.at)
         # `from None`: the parser's own message quotes the file.
         raise _refused(name, Mark(line, column), message) from None
     if root is None or (isinstance(root, Scalar) and root.plain and not root.text):
         raise ConfigError(Problem(name, None, None, (), "is empty; it needs at least `routes:`"))
     if not isinstance(root, Mapping):
-        raise _refused(name, root.mark, "must be keys and values, such as `routes:`")
+        raise _no_mapping(name, root.mark, lines.at, "must be keys and values, such as `routes:`")
     return root
 
 
@@ -83,7 +83,7 @@ def entries(pieces: Pieces) -> Iterator[tuple[Scalar, Node]]:
     Raises:
         ConfigError: as `parse` does, or what the pieces could not be read for.
     """
-    builder = _Builder(pieces.name, _events(pieces))
+    builder = _Builder(pieces.name, _events(pieces), pieces.line)
     # What cannot be read is the end of the file to the parser; what it finds wrong then is not.
     try:
         yield from builder.entries()
@@ -102,17 +102,39 @@ def _refused(name: str, mark: Mark, message: str) -> ConfigError:
     return ConfigError(Problem(name, mark.line, mark.column, (), message))
 
 
+def _no_mapping(name: str, mark: Mark, line_at: Callable[[int], str], message: str) -> ConfigError:
+    stray = stray_near(line_at, mark.line - 1)
+    if stray is None:
+        return _refused(name, mark, message)
+    return _refused(name, Mark(stray.line + 1, stray.column + 1), stray.message)
+
+
 def _events(stream: str | Pieces) -> Iterator[Event]:
     # As `yaml.parse`, which asks twice for each.
     return iter(_LOADER(stream).get_event, None)
 
 
+class _Lines:
+    """The lines of a text, split when the first one is asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines: list[str] | None = None
+
+    def at(self, number: int) -> str:
+        """Return a line by its number from 0; an empty text, if there is none."""
+        if self._lines is None:
+            self._lines = self._text.splitlines()
+        return self._lines[number] if number < len(self._lines) else ""
+
+
 class _Builder:
     """Builds nodes from the parser's events, keeping the place of each."""
 
-    def __init__(self, name: str, events: Iterator[Event]) -> None:
+    def __init__(self, name: str, events: Iterator[Event], line_at: Callable[[int], str]) -> None:
         self._name = name
         self._events = events
+        self._line_at = line_at
         self._anchors: dict[str, Node] = {}
         self._open: set[str] = set()
         self._aliased = 0
@@ -144,7 +166,10 @@ class _Builder:
     def _top(self, event: Event) -> Iterator[tuple[Scalar, Node]]:
         plain = isinstance(event, MappingStartEvent) and event.tag is None and event.anchor is None
         if not plain:
-            raise self._refused(event, "must be keys and values (key: value)")
+            mark = _mark(event)
+            raise _no_mapping(
+                self._name, mark, self._line_at, "must be keys and values (key: value)"
+            )
         yield from self._pairs(0)
 
     def _node(self, event: Event, depth: int) -> Node:
@@ -180,9 +205,21 @@ class _Builder:
 
     def _scalar(self, event: ScalarEvent) -> Scalar:
         # PyYAML's own parser lets a lone surrogate through as an escape; libyaml does not.
-        if not event.value.isascii() and _SURROGATE.search(event.value):
-            raise self._refused(event, "holds half of a surrogate pair")
+        if not event.value.isascii():
+            self._look_at(event)
         return Scalar(_mark(event), event.value, plain=not event.style)
+
+    def _look_at(self, event: ScalarEvent) -> None:
+        """Refuse what was pasted along with a text, or takes the place of YAML's own signs."""
+        if _SURROGATE.search(event.value):
+            raise self._refused(event, "holds half of a surrogate pair")
+        if invisible(event.value):
+            start, end = _place(event.start_mark), _place(event.end_mark)
+            stray = stray_within(self._line_at, start, end)
+            if stray is not None:
+                raise _refused(self._name, Mark(stray.line + 1, stray.column + 1), stray.message)
+        if not event.style and alike(event.value[0]):
+            raise self._refused(event, explained(event.value[0]))
 
     def _alias(self, event: AliasEvent) -> Node:
         anchor = event.anchor or ""
@@ -217,6 +254,9 @@ class _Builder:
             raise self._refused(event, _KEY_ADVICE)
         key = self._node(event, 0)
         assert isinstance(key, Scalar)  # noqa: S101 # for mypy; the event was a scalar
+        stray = alike(key.text) if key.plain else None
+        if stray is not None:
+            raise self._refused(event, explained(stray[0]))
         if key.plain and key.text == "<<":
             raise self._refused(event, "merge keys (<<) are not read; write the keys out")
         return key
@@ -234,6 +274,10 @@ class _Builder:
 
 
 def _mark(event: Event) -> Mark:
-    mark = event.start_mark
-    assert mark is not None  # noqa: S101 # for mypy; parsers always give one
-    return Mark(mark.line + 1, mark.column + 1)
+    line, column = _place(event.start_mark)
+    return Mark(line + 1, column + 1)
+
+
+def _place(mark: Any) -> tuple[int, int]:
+    # Parsers always give one.
+    return mark.line, mark.column

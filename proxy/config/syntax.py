@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from proxy.characters import stray_near
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +44,9 @@ def explain(error: yaml.YAMLError, line_at: Callable[[int], str]) -> tuple[int, 
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return 1, 1, "not valid YAML"
+    stray = stray_near(line_at, mark.line)
+    if stray is not None:
+        return stray.line + 1, stray.column + 1, f"not valid YAML: {stray.message}"
     line = line_at(mark.line)
     words = f"{getattr(error, 'context', '')} {getattr(error, 'problem', '')}"
     cue = _cue(line, mark.column, words)

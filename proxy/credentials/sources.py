@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 from typing import TYPE_CHECKING, Final
 
+from proxy.characters import UTF_16
 from proxy.secret import Secret, SecretError
 
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 MAX_SIZE: Final = 64 * 1024
 """Bytes of a secret's file: no header carries more, and /dev/zero never ends."""
-
-_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class SourceError(Exception):
@@ -55,7 +53,7 @@ def from_file(path: Path) -> Secret:
         raise SourceMissing(f"the file {path} cannot be read: {error.strerror}") from None
     if len(data) > MAX_SIZE:
         raise SourceError(f"the file {path} is over {MAX_SIZE} bytes; that is no secret")
-    if data.startswith(_UTF_16):
+    if data.startswith(UTF_16):
         raise SourceError(f"the file {path} is no secret: it is UTF-16; save it as UTF-8")
     return _secret(data, f"the file {path}")
 

@@ -29,7 +29,7 @@ routes:
 CASES = {
     # what it is: the file, what the line begins with, and what it says
     "empty": (b"", "bad.yaml: ", "is empty"),
-    "binary": (b"\x7fELF\x02\x01\xff\xfe\x00", "bad.yaml: ", "is not UTF-8 text"),
+    "binary": (b"\x7fELF\x02\x01\xff\xfe\x00", "bad.yaml:1:7: ", "is not UTF-8 text (byte 0xFF)"),
     "control characters": (b"routes:\x00\n", "bad.yaml:1:8: ", "control character"),
     "not YAML": (b"routes: {\n", "bad.yaml:2:1: ", "not valid YAML"),
     "cyclic": (b"routes: &a\n  x: *a\n", "bad.yaml:2:6: ", "inside its own anchor"),

@@ -244,7 +244,7 @@ def test_a_wrong_file_is_exit_2(clients, args):
     assert (2, "") == broken[:2]
     assert broken[2].startswith(f"{clients}:3:1: not valid YAML")
     assert (2, "") == binary[:2]
-    assert binary[2] == f"{clients}: is not UTF-8 text\n"
+    assert binary[2] == f"{clients}:1:1: is not UTF-8 text (byte 0xFF); save the file as UTF-8\n"
 
 
 def test_a_place_that_cannot_be_written_is_exit_1(tmp_path):

@@ -209,7 +209,7 @@ IN_FILES = [
     (below(client("")), "f:1:1: clients: stands above the clients; this file is their map itself"),
     (f"alice: {{key: {HASHES[0]}, routes: [a]}}\nbob: {{key: @x}}", "f:2:12: not valid YAML: a value cannot begin with @"),
     ("alice: {key: *x}", "f:1:14: a value that begins with * must be quoted"),
-    (b"alice: {key: \xff}", "f: is not UTF-8 text"),
+    (b"alice: {key: \xff}", "f:1:14: is not UTF-8 text"),
     ("alice: {key: \x07}", "f:1:14: a control character"),
     ("alice: " + "[" * 100, "nested too deeply"),
 ]  # fmt: skip

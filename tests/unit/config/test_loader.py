@@ -464,14 +464,14 @@ def unreadable(tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("missing", "cannot be read: No such file or directory"),
-        ("directory", "cannot be read: Is a directory"),
-        ("loop", "cannot be read"),
-        ("nul", "cannot be read"),
-        ("binary", "is not UTF-8 text"),
-        ("utf-16", "is not UTF-8 text"),
-        ("huge", "is over 4 MiB"),
-        ("empty", "is empty"),
+        ("missing", " cannot be read: No such file or directory"),
+        ("directory", " cannot be read: Is a directory"),
+        ("loop", " cannot be read"),
+        ("nul", " cannot be read"),
+        ("binary", "2:118: is not UTF-8 text (byte 0x80); save the file as UTF-8"),
+        ("utf-16", " is not UTF-8 text but UTF-16; save it as UTF-8"),
+        ("huge", " is over 4 MiB"),
+        ("empty", " is empty"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_one_line(tmp_path, kind, expected):
@@ -481,7 +481,7 @@ def test_a_file_that_is_no_configuration_is_one_line(tmp_path, kind, expected):
     with pytest.raises(ConfigError) as caught:
         load(path, {})
 
-    assert f"{path}: {expected}" in str(caught.value)
+    assert f"{path}:{expected}" in str(caught.value)
     assert 1 == len(str(caught.value).splitlines())
 
 
