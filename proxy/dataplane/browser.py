@@ -34,6 +34,8 @@ _ACCEPTED_BY_JAVA: Final = frozenset(
     }
 )
 """What java.net.HttpURLConnection sends with every request."""
+_LONGEST_WEIGHED: Final = 1024
+"""Characters of an `Accept` whose weights are compared; beyond, HTML in it is enough."""
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
@@ -70,6 +72,8 @@ def _prefers_html(accept: str) -> bool:
     text = accept.lower()
     if _HTML not in text or text in _ACCEPTED_BY_JAVA:
         return False
+    if len(text) > _LONGEST_WEIGHED:
+        return True
     weights = [(_weight(parts), parts[0].strip()) for parts in map(_parts, text.split(","))]
     best = max(weights)[0]
     return best > 0 and (best, _HTML) in weights

@@ -313,6 +313,7 @@ def advise(
     """
     named = head.named
     if ORIGIN not in named and is_navigation(head):
+        denied.cause += "; a person was asked whether to continue"
         denied.page = interstitial(target, _referring_origin(named) or _sender(named))
     # A page that the sandbox has given an opaque origin sends no Referer.
     opaque = named.get(ORIGIN, "null") == "null" and REFERER not in named

@@ -380,6 +380,7 @@ BROWSERS = {
     "HTML before others": (b"Accept", b"text/html,application/xhtml+xml,*/*;q=0.8"),
     "HTML, as text browsers": (b"Accept", b"text/html, text/*;q=0.5, image/*"),
     "HTML in capitals": (b"Accept", b"Text/HTML;q=0.9, */*;q=0.1"),
+    "HTML among very much": (b"Accept", b"text/html;q=0.1, a/b," * 1000),
     "HTML as much as JSON": (b"Accept", b"application/json, text/html"),
     "a browser's agent": (
         b"User-Agent",
