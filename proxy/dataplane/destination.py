@@ -15,7 +15,7 @@ from proxy.dataplane.errors import BadRequest, BadTarget, PolicyDenied
 from proxy.dataplane.rewrite import (
     Base,  # noqa: TC001 -- as above
     is_below,
-    plain_host,
+    is_same_host,
 )
 from proxy.dataplane.target import Authority, parse_authority, parse_target
 from proxy.upstream.origin import DEFAULT_PORTS
@@ -213,7 +213,7 @@ def _is_one_of(target: Target, names: Sequence[Authority]) -> bool:
     default = DEFAULT_PORTS[target.scheme]
     for each in names:
         same_port = (named.port or default) == (each.port or default)
-        if same_port and plain_host(named.host) == plain_host(each.host):
+        if same_port and is_same_host(named.host, each.host):
             return True
     return False
 

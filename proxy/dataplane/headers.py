@@ -80,6 +80,10 @@ _NOT_OF_A_FOREIGN_PAGE: Final = frozenset({b"origin", b"cookie"})
 _PERSISTENCE: Final = frozenset({b"keep-alive", b"close", b""})
 
 
+_MENTIONS: Final = 256
+_LONGEST_MENTION: Final = 512
+"""So many values of Referer and the like, each so long, need not be led back again."""
+
 # What becomes of a field. Plain numbers: looking up an enum's member costs more than the rest.
 KEEP: Final = 0
 DROP: Final = 1
@@ -88,6 +92,9 @@ SHARED_ORIGIN: Final = 3  # kept, but not where several routes are one browser o
 REWRITE: Final = 4
 CREDENTIAL: Final = 5  # dropped, and told
 KEY_SLOT: Final = 6  # the same, and looked into for a client's key
+MENTION: Final = (
+    -1
+)  # rewritten, and the same again and again: every request of a page has a Referer
 
 
 def fold(name: str) -> str:
@@ -170,6 +177,7 @@ class RequestRules:
         self._parameters = (CLIENT_CREDENTIAL_PARAMETERS - kept) | asked | always
         self._parameter_slots = always
         self._forbidden: Judged[str, str | None] = Judged(self._judge_parameter)
+        self._mentions: dict[tuple[Field, str | None, str, bytes], bytes] = {}
         self._scheme = origin.scheme
         self._keeps_host = host == "client"
         self._host = origin.authority if host in {"upstream", "client"} else host
@@ -191,7 +199,9 @@ class RequestRules:
         if dropped or forwarding or folded == "host":
             return DROP
         opaque = folded in OPAQUE and folded not in self._kept
-        return REWRITE if opaque or folded in NAMING or folded in INFORMING else KEEP
+        if folded in INFORMING:
+            return MENTION
+        return REWRITE if opaque or folded in NAMING else KEEP
 
     def seen(self, head: Head, entrance: Entrance, peer: Peer, base: Base) -> Base:
         """Return what references in the answer are resolved against, where the request says it.
@@ -254,15 +264,19 @@ class RequestRules:
             fate = fates[field[0]]
             if fate == KEEP:
                 kept.append(field)
-            elif fate == REWRITE:
-                kept.append(field)
-                refers = True
             elif fate == CONNECTION:
                 nominated.append(field[1])
             elif fate >= CREDENTIAL:
                 stripped.append(_FOLDED[field[0]])
                 if fate == KEY_SLOT:
                     offered.append(field[1].decode("latin-1"))
+            elif fate == MENTION:
+                led = self._mentioned(field, head, entrance, peer, base, stripped)
+                if led is not None:
+                    kept.append((field[0], led))
+            elif fate == REWRITE:
+                kept.append(field)
+                refers = True
         gone = _named_by(nominated) if nominated else ()
         if gone:
             kept = [field for field in kept if fold_bytes(field[0]) not in gone]
@@ -270,8 +284,7 @@ class RequestRules:
             origin = self._origin_of(head, entrance, peer).encode("ascii") if ours else None
             kept = _of_a_page(kept, stripped, origin)
         if refers and base is not None:
-            names = _names(head, entrance, peer)
-            way = Way(base, names, self._origin_of(head, entrance, peer), self.query, stripped)
+            way = self._way(head, entrance, peer, base, stripped)
             kept = self._led_back(kept, way, [] if named is None else named)
         host = self._host_of(entrance) if self._keeps_host else None
         parts = [self._host_line if host is None else f"Host: {host}\r\n".encode("ascii")]
@@ -286,6 +299,38 @@ class RequestRules:
             parts.append(forwarding_lines(head, entrance, peer, prefix))
         parts.append(self._set)
         return b"".join(parts), stripped, offered
+
+    def _way(
+        self, head: Head, entrance: Entrance, peer: Peer, base: Base, stripped: list[str]
+    ) -> Way:
+        names, origin = _names(head, entrance, peer), self._origin_of(head, entrance, peer)
+        return Way(base, names, origin, self.query, stripped)
+
+    def _mentioned(
+        self,
+        field: Field,
+        head: Head,
+        entrance: Entrance,
+        peer: Peer,
+        base: Base | None,
+        stripped: list[str],
+    ) -> bytes | None:
+        """Return the value of a field that only says something, led back; None: leave it out."""
+        if base is None:
+            return field[1]
+        key = (field, entrance.authority, entrance.scheme, base.prefix)
+        known = self._mentions.get(key) if peer.proxy is None else None
+        if known is not None:
+            return known
+        way = self._way(head, entrance, peer, base, stripped)
+        led = lead_back(_FOLDED[field[0]], field[1], way, [])
+        # A query may hold what is nobody's to keep.
+        short = len(field[1]) <= _LONGEST_MENTION and b"?" not in field[1]
+        if led is not None and short and peer.proxy is None:
+            if len(self._mentions) == _MENTIONS:
+                self._mentions.clear()
+            self._mentions[key] = led
+        return led
 
     def _led_back(self, kept: list[Field], way: Way, named: list[Named]) -> list[Field]:
         """Return the fields with their references to us as the upstream's."""

@@ -11,6 +11,7 @@ import re
 from typing import Final, NamedTuple
 
 from proxy.dataplane.target import Authority  # noqa: TC001 -- the compiled build looks it up
+from proxy.judged import Judged
 from proxy.upstream.origin import (
     Origin,  # noqa: TC001 -- as above
     parse_address,
@@ -142,15 +143,22 @@ def _is_upstream(authority: bytes, base: Base) -> bool:
 def _means(host: str, port: int | None, own_host: str, own_port: int | None) -> bool:
     if port is not None and port != own_port and port not in _DEFAULT_PORTS:
         return False
-    return host == own_host or plain_host(host) == plain_host(own_host)
+    return is_same_host(host, own_host)
 
 
-def plain_host(host: str) -> str:
-    """Return a host (lower case, no brackets) in one spelling: addresses have many."""
+def is_same_host(one: str, other: str) -> bool:
+    """Return whether two hosts (lower case, no brackets) are one: addresses have many spellings."""
+    return one == other or _PLAIN[one] == _PLAIN[other]
+
+
+def _plain(host: str) -> str:
     try:
         return str(parse_address(host)) if host[-1:].isdigit() or ":" in host else host
     except ValueError:
         return host
+
+
+_PLAIN: Final[Judged[str, str]] = Judged(_plain)
 
 
 def _refresh(value: bytes, base: Base) -> bytes:
