@@ -15,7 +15,7 @@ import pytest
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 PATIENCE_S: Final = 20.0
@@ -120,6 +120,7 @@ def running(
     config: str | Mapping[str, Any] | None,
     *options: str,
     environ: Mapping[str, str] | None = None,
+    wrapper: Sequence[str] = (),
 ) -> Iterator[Running]:
     """Start `keybearer run` and wait for its `ready`; whatever still runs at the end is ended.
 
@@ -128,6 +129,7 @@ def running(
         config: YAML, or what becomes it (JSON is YAML); None: the options say it all.
         options: further ones.
         environ: variables for it.
+        wrapper: the command that starts it.
     """
     if config is not None:
         file = directory / "keybearer.yaml"
@@ -135,7 +137,7 @@ def running(
         options = ("-c", file.name, *options)
     with (directory / ERRORS).open("w") as log:
         process = subprocess.Popen(
-            [keybearer(), "run", *options],
+            [*wrapper, keybearer(), "run", *options],
             cwd=directory,
             env=environment(environ),
             stdin=subprocess.DEVNULL,

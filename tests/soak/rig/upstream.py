@@ -127,10 +127,12 @@ class Serving:
 
 
 @contextlib.contextmanager
-def upstream(serve: Callable[[Peer, dict[str, str]], None]) -> Iterator[str]:
+def upstream(
+    serve: Callable[[Peer, dict[str, str]], None], address: tuple[str, int] = ("127.0.0.1", 0)
+) -> Iterator[str]:
     """Serve on loopback, a thread a connection; yield the origin."""
     serving = Serving(serve)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(address) as listening:
         thread = threading.Thread(target=serving.accept, args=(listening,))
         thread.start()
         try:
