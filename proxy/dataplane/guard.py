@@ -224,7 +224,7 @@ def check_origin(
         page = _page(origins[0], authority, cors) if len(origins) == 1 else None
         if page is not None:
             return page
-        raise _denied(f"Origin {_logged(origins)} is not ours, nor in cors.allow_origins")
+        raise _denied(f"Origin {_logged(origins)}")
     if SEC_FETCH_SITE in named:
         site = named.get(SEC_FETCH_SITE, "")
         if site in _OWN_SITES and len(named.getall("Sec-Fetch-Site")) == 1:
@@ -262,12 +262,13 @@ def _page(origin: str, authority: Authority | None, cors: Cors) -> Page | None:
 
 
 def _logged(origins: list[str]) -> str:
-    """Return origins for the log: what is no origin may be anything, a secret too."""
+    """Return why origins are refused, for the log: one that is malformed may hold a secret."""
     if len(origins) > 1:
-        return "(more than one)"
+        return "sent more than once; neither is looked for in cors.allow_origins"
     if origins[0] == "null":
-        return "null"
-    return (fold_origin(origins[0]) or "(malformed)")[:_LONGEST_HOST]
+        return "null (a sandboxed page or a local file), which cors.allow_origins cannot name"
+    origin = (fold_origin(origins[0]) or "(malformed)")[:_LONGEST_HOST]
+    return f"{origin} is not ours, nor in cors.allow_origins"
 
 
 def _sent_by(named: Named) -> str:
@@ -315,6 +316,8 @@ def advise(
     if ORIGIN not in named and is_navigation(head):
         denied.cause += "; a person was asked whether to continue"
         denied.page = interstitial(target, _referring_origin(named) or _sender(named))
+        if SEC_FETCH_SITE not in named:
+            return  # the address may have been typed
     # A page that the sandbox has given an opaque origin sends no Referer.
     opaque = named.get(ORIGIN, "null") == "null" and REFERER not in named
     if not opaque or mount is None or not mount.base.shared or authority is None:

@@ -487,6 +487,16 @@ def test_a_browser_on_another_page_is_foreign(make_head, referer):
         check_origin(make_head(AGENT, (b"Referer", referer.encode())).named, US)
 
 
+def test_a_browser_on_a_page_of_ours_at_an_ipv6_address_may_come_in(make_head):
+    """However the address is spelled."""
+    us = parse_authority("[fd00:0:0::7]:8484")
+
+    head = make_head(AGENT, (b"Referer", b"http://[fd00::7]:8484/x"))
+    assert NO_CORS.nobody == check_origin(head.named, us)
+    with pytest.raises(OriginDenied):
+        check_origin(make_head(AGENT, (b"Referer", b"http://[fd00::8]:8484/x")).named, us)
+
+
 def test_two_referers_are_foreign(make_head):
     """Nobody can say which of them counts."""
     fields = [(b"Referer", b"http://localhost:8484/")] * 2
@@ -507,7 +517,7 @@ CAUSES = {
     "null": ([(b"Origin", b"null")], "Origin null"),
     "no origin": ([(b"Origin", b"http://u:hunter2@evil.example")], "(malformed)"),
     "control bytes": ([(b"Origin", b"http://a\x1b[31m.example")], "(malformed)"),
-    "two": ([(b"Origin", b"http://a.example"), (b"Origin", b"http://b.example")], "more than one"),
+    "two": ([(b"Origin", b"http://a.example"), (b"Origin", b"http://b.example")], "more than once"),
     "a long one": ([(b"Origin", b"x://" + b"a" * 9000)], "Origin x://aaa"),
     "a site": (
         [(b"Sec-Fetch-Site", b"cross-site"), (b"Referer", b"https://wiki.example/p?t=hunter2")],
