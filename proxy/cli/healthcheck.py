@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from proxy.cli.configuration import config_option, load_file
-from proxy.cli.fail import Failure
+from proxy.cli.fail import Failure, WrongConfiguration
 from proxy.config.addresses import TcpAddress
 
 
@@ -57,7 +57,9 @@ def _listener(config: Config) -> tuple[Listen, bool]:
         for listen in listeners:
             if not (isinstance(listen.address, TcpAddress) and listen.address.port == 0):
                 return listen, shared
-    raise Failure("the configuration listens on port 0 alone: nobody knows which one that is")
+    raise WrongConfiguration(
+        "the configuration listens on port 0 alone: nobody knows which one that is"
+    )
 
 
 def _connect(address: Address, timeout: float) -> socket.socket:

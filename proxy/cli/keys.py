@@ -100,8 +100,11 @@ def new(
 @config_option
 @_file_option
 def list_(*, as_json: bool, file: Path | None, clients_file: Path | None) -> None:
-    """List the clients of the clients file; of each key, how its hash begins."""
-    _, chosen = _needed(file, clients_file)
+    """List the clients of the clients file; of each key, how its hash begins.
+
+    Exits with 2 if a mistake in the file keeps a running service from taking it up.
+    """
+    config, chosen = _needed(file, clients_file)
     try:
         clients = clientsfile.listing(chosen)
     except ClientsFileError as error:
@@ -117,10 +120,11 @@ def list_(*, as_json: bool, file: Path | None, clients_file: Path | None) -> Non
             for client in clients
         ]
         click.echo(json.dumps(told, indent=2))
-        return
-    width = max((len(client.name) for client in clients), default=0)
-    for client in clients:
-        click.echo(f"{client.name:<{width}}  {_described(client)}")
+    else:
+        width = max((len(client.name) for client in clients), default=0)
+        for client in clients:
+            click.echo(f"{client.name:<{width}}  {_described(client)}")
+    _check_taken_up(config, chosen)
 
 
 @keys.command("revoke")

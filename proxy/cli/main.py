@@ -31,6 +31,9 @@ _HARMLESS_SIGNALS: Final = (
     *("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR"),
     *("SIGSTKFLT", "SIGEMT"),
 )
+_LATER_COMMANDS: Final = frozenset(
+    {"add", "secret", "login", "explain", "exec", "env", "top", "reload", "ca"}
+)
 _COMMANDS: Final = ("run", "demo", "check", "schema", "presets", "keys", "healthcheck")
 
 
@@ -39,6 +42,13 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         return list(_COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in _LATER_COMMANDS:
+            ctx.fail(f"{args[0]} is not supported yet")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:

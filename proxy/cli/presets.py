@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from proxy.cli.fail import Failure
 from proxy.config.presets import get, names
 
 
@@ -20,7 +19,9 @@ def presets(name: str | None) -> None:
     try:
         preset = get(name)
     except KeyError:
-        raise Failure(f"there is no preset {name!r}; there are {', '.join(names())}") from None
+        raise click.UsageError(
+            f"there is no preset {name!r}; there are {', '.join(names())}"
+        ) from None
     denied = [path for rule in preset.minting for path in rule.paths]
     click.echo(f"{preset.name}: {preset.description}")
     click.echo(f"  upstream  {preset.upstream}")

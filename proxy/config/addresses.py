@@ -85,6 +85,8 @@ def listen_address(text: str, base: Path) -> Address:
     """Return `127.0.0.1:8484`, `[::1]:8484`, `localhost:8484` or `unix:kb.sock` as an address."""
     if text.startswith("unix:"):
         return _unix(text.removeprefix("unix:"), base)
+    if text.startswith("fd:"):
+        raise ValueError("socket activation (fd:NAME) is not supported yet; give an address")
     if re.fullmatch(r":?[0-9]{1,5}", text):
         raise ValueError(
             "must say the address too, as in localhost:8484; 0.0.0.0:8484 is every network"
@@ -123,6 +125,13 @@ def file_path(text: str, base: Path) -> Path:
     if text.startswith("~"):
         raise ValueError("~ is not filled in; write ${HOME}")
     return base / text
+
+
+def audit_path(text: str, base: Path) -> Path:
+    """Return the absolute path of the audit file."""
+    if text == "stdout":
+        raise ValueError("stdout is not supported yet; a file of that name is ./stdout")
+    return file_path(text, base)
 
 
 def host_name(text: str) -> str:

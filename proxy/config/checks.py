@@ -68,7 +68,7 @@ def _placement(scope: Scope, path: Path, route: RouteConfig) -> Iterator[Finding
     if bonds.puts_two_into_one(scheme):
         yield (*path, "credential"), "puts two values into one header; name each header once"
     for name in bonds.headers_taken(scheme, route):
-        yield (*path, "set_headers", name), "is the credential's own header; leave it away"
+        yield (*path, "set_headers", name), "is the credential's own header; leave it out"
     for index in bonds.kept(scheme, route):
         yield (*path, "strip", "keep", index), "is where the credential goes; it cannot be kept"
 
@@ -91,7 +91,7 @@ def _upstream(path: Path, route: RouteConfig) -> Iterator[Finding]:
         )
     tls = route.tls
     if plain and any((tls.ca, tls.client_cert, tls.client_key, tls.server_name)):
-        yield (*path, "tls"), "has no use with an http upstream; use https, or leave it away"
+        yield (*path, "tls"), "has no use with an http upstream; use https, or leave it out"
     own = [folded(name) for name in route.set_headers]
     if len(set(own)) < len(own):
         yield (*path, "set_headers"), "sets one header twice; keep one"

@@ -14,6 +14,8 @@ from proxy.config.rules import Methods, Rule
 class JwtConfig(Keys):
     """Tokens of an issuer: every claim must have the value that is given."""
 
+    later = frozenset({"jwks", "name_claim"})
+
     issuer: f.Text
     audience: f.Text
     claims: dict[f.Text, f.Text] = default({})
@@ -65,6 +67,7 @@ class ClientConfig(Keys):
     """
 
     model_config = ConfigDict(json_schema_extra=_some_way_in)
+    later = frozenset({"group"})
 
     key: Annotated[Keyed, Field(repr=False)] = ()
     jwt: JwtConfig | None = none()

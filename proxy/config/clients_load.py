@@ -104,7 +104,7 @@ class Loading:
         if name in self._config.clients:
             return f"is {self._config.where(('clients', name))} too; keep one"
         if name == "clients" and isinstance(node, Mapping) and _are_mappings(node):
-            return "stands above the clients; this file is their map itself, leave this key away"
+            return "stands above the clients; this file is their map itself, leave this key out"
         try:
             client_name(name)
         except ValueError as error:

@@ -40,6 +40,9 @@ _MAPPINGS: Final = {
     "Listen": "must be an address such as localhost:8484, or {address: …}",
 }
 _LISTS: Final = {
+    "rules": (
+        "must be a list such as [{paths: [/api/**], action: deny}]; observe is not supported yet"
+    ),
     "methods": "must be a list such as [GET, HEAD], or any",
     "routes": 'must be a list of names, or "*" for every route',
     "key": "must be sha256: and 64 hex digits, or a list of such",
@@ -97,9 +100,9 @@ def problems(
         path = (*above, *plain_path(detail["loc"]))
         # Pydantic counts only the valid entries of a list before it says that there are too few.
         is_echo = detail["type"] == "too_short" and detail["loc"] in holders
-        if is_echo or _is_broken(tree, path):
-            continue
         kind = detail["type"]
+        if is_echo or _is_broken(tree, path) or _is_replaced(kind, tree, path, context):
+            continue
         if kind == "extra_forbidden":
             message = _unknown_key(tree, path, context)
         else:
@@ -132,10 +135,17 @@ def _unknown_key(tree: object, path: Path, context: Context) -> str:
     model = context.models.get(id(_at(tree, path[:-1])), Keys)
     key = str(path[-1])
     if key in model.later:
-        return "is not supported yet; leave it away"
+        return "is not supported yet; leave it out"
     known = model.key_names()
     what = "is no key here" if may_show(path) else "holds a key that is none of its own"
     return what + (close_to(key, known) or f"; known are {', '.join(known)}")
+
+
+def _is_replaced(kind: str, tree: object, path: Path, context: Context) -> bool:
+    """Return whether a key is missing beside one that is not supported yet, and is told alone."""
+    mapping = _at(tree, path[:-1])
+    model = context.models.get(id(mapping), Keys)
+    return kind == "missing" and isinstance(mapping, dict) and not model.later.isdisjoint(mapping)
 
 
 def _at(tree: object, path: Path) -> object:

@@ -16,6 +16,7 @@ _HOLDERS: Final = frozenset(
 )
 _WORDS: Final = _HOLDERS | {
     *("env", "file", "value", "required", "command", "oauth2", "ttl", "timeout"),
+    *("stored", "app_token", "json", "placeholder", "jwks", "name_claim"),
     *("username", "name", "format", "origin"),
     *("issuer", "audience", "claims", "jwks_url", "leeway"),
 }

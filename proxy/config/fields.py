@@ -111,6 +111,7 @@ _ORIGIN: Json = matching(r"https?://[^/?#@]+/?")
 _WEB_ORIGIN: Json = matching(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@*\s]+/?")
 _HEADER: Json = matching(values.FIELD_NAME)
 
+EchoGuard = Annotated[bool, Reads(values.echo_guard, _SWITCH)]
 Switch = Annotated[bool, Reads(values.switch, _SWITCH)]
 Duration = Annotated[float, Reads(values.duration, matching(values.DURATION))]
 Pause = Annotated[float | None, Reads(values.duration_or_none, matching(values.DURATION, "none"))]
@@ -134,6 +135,7 @@ PresetName = Annotated[str | None, Reads(none_or(values.text))]
 EnvName = Annotated[str | None, Reads(values.env_name, matching(values.ENV_NAME))]
 File = Annotated[Path | None, ReadsPath(values.text)]
 GivenFile = Annotated[Path, ReadsPath(values.text)]
+AuditFile = Annotated[Path, ReadsPath(values.text, parse_at=addresses.audit_path)]
 FileOrNone = Annotated[Path | None, ReadsPath(values.text, parse_at=_none_or_path)]
 SecretText = Annotated[Secret | None, Reads(Secret, _ANY_SCALAR)]
 

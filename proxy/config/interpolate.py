@@ -69,7 +69,7 @@ class Reader:
         if node.plain and not node.text:
             return self._broken(path, _empty(path))
         if node.plain and node.text in _NULLS:
-            return self._broken(path, "null is no value here; write none, or leave the key away")
+            return self._broken(path, "null is no value here; write none, or leave the key out")
         try:
             return interpolate(node.text, self.environ)
         except InterpolationError as error:
@@ -125,4 +125,4 @@ def _empty(path: Path) -> str:
         return "is empty; a space is missing after the colon of the key"
     if not may_show(path):
         return "holds a key without a value; write KEY: VALUE, as in {env: NAME}"
-    return "is empty; give it a value, or leave the key away"
+    return "is empty; give it a value, or leave the key out"

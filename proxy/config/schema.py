@@ -29,6 +29,8 @@ class ListenTls(Keys):
     `key` is None if it stands in `cert`.
     """
 
+    later = frozenset({"issue"})
+
     cert: f.GivenFile
     key: f.FileOrNone = default("none")
     client_ca: f.FileOrNone = default("none")
@@ -47,11 +49,11 @@ class Listen(Keys):
     def _fits(self) -> Listen:
         tcp = isinstance(self.address, TcpAddress)
         if tcp and not (self.mode is None and self.group is None):
-            raise ValueError("mode and group are for unix sockets; leave them away")
+            raise ValueError("mode and group are for unix sockets; leave them out")
         if not tcp and self.reuse_port:
-            raise ValueError("reuse_port is for TCP; leave it away")
+            raise ValueError("reuse_port is for TCP; leave it out")
         if not tcp and self.tls is not None:
-            raise ValueError("tls is for TCP; leave it away")
+            raise ValueError("tls is for TCP; leave it out")
         return self
 
 
@@ -124,7 +126,7 @@ class RouteConfig(Keys):
     """One route. After loading, `settle` has filled in what the preset and the name give."""
 
     model_config = ConfigDict(json_schema_extra=_what_a_route_needs)
-    later = frozenset({"forward"})
+    later = frozenset({"forward", "placeholder"})
 
     preset: f.PresetName = default("none")
     upstream: f.UpstreamOrigin
@@ -142,7 +144,7 @@ class RouteConfig(Keys):
     set_headers: SetHeaders = default({})
     forwarded: f.Switch = default("false")
     upstream_host: f.UpstreamHost = default("upstream")
-    echo_guard: f.Switch = default("true")
+    echo_guard: f.EchoGuard = default("true")
     upgrade: tuple[f.Upgrade, ...] = default(["websocket"])
     replay_buffer: f.Size = default("64KiB")
     limits: Limits = default({})
@@ -190,7 +192,7 @@ class AuditConfig(Keys):
     `on_error` says whether requests pass while nothing can be written.
     """
 
-    file: f.GivenFile
+    file: f.AuditFile
     max_size: f.FileSize = default("100MiB")
     keep: f.Count = default("10")
     on_error: f.Action = default("deny")
@@ -215,7 +217,9 @@ class Cors(Keys):
 class Config(Keys):
     """The whole file."""
 
-    later = frozenset({"admin"})
+    later = frozenset(
+        {"admin", "metrics", "status", "watch", "egress", "trust", "intercept", "groups"}
+    )
 
     listen: Listeners = default("localhost:8484")
     insecure_open: f.Switch = default("false")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMES: Final = ("access-token", "bearer", "basic", "header", "query", "headers")
 SOURCES: Final = ("env", "file", "value")
+LATER_SOURCES: Final = frozenset({"stored", "command", "oauth2", "app_token"})
 # Names that the union of `credential:` puts into pydantic's paths; they are cut out of ours.
 NAME_TAG: Final = "<name>"
 SCHEME_TAG: Final = "<scheme>"
@@ -27,7 +28,7 @@ class Source(Keys):
     """Where a secret comes from: exactly one of `env`, `file`, `value`."""
 
     model_config = ConfigDict(json_schema_extra=exactly_one(SOURCES))
-    later = frozenset({"command", "ttl", "timeout", "oauth2"})
+    later = LATER_SOURCES | {"ttl", "timeout", "json", "placeholder"}
 
     env: f.EnvName = none()
     file: f.File = none()
@@ -73,6 +74,7 @@ class Scheme(Keys):
     """How a secret is put on: exactly one key."""
 
     model_config = ConfigDict(json_schema_extra=exactly_one(SCHEMES))
+    later = LATER_SOURCES
 
     access_token: Source | None = Field(default=None, alias="access-token")
     bearer: Source | None = none()

@@ -55,6 +55,13 @@ def switch(text: str) -> bool:
     return value
 
 
+def echo_guard(text: str) -> bool:
+    """Return what a switch says."""
+    if text == "strict":
+        raise ValueError("strict is not supported yet; write on or off")
+    return switch(text)
+
+
 def duration(text: str) -> float:
     """Return seconds for `250ms`, `5s`, `2m`, `1h`, `1d`."""
     if re.fullmatch(DURATION, text) is None:
@@ -226,14 +233,14 @@ def method(text: str) -> str:
     if re.fullmatch(FIELD_NAME, text) is None or text != text.upper():
         raise ValueError("must be a method such as GET or POST, in capitals")
     if text in {"TRACE", "CONNECT"}:
-        raise ValueError("TRACE and CONNECT never pass a route; leave them away")
+        raise ValueError("TRACE and CONNECT never pass a route; leave them out")
     return text
 
 
 def upgrade(text: str) -> str:
     """Return the name of a protocol that can be tunnelled, in lower case."""
     if re.fullmatch(UPGRADE, text) is None:
-        raise ValueError("must be websocket; no other protocol is tunnelled yet")
+        raise ValueError("must be websocket; no other protocol is supported yet")
     return text.lower()
 
 

@@ -212,7 +212,7 @@ def _absolute(raw: str) -> Target:
     if not authority:
         raise BadTarget("The absolute request target names no host.")
     if "@" in authority:
-        raise BadTarget("The request target holds user information; leave it away.")
+        raise BadTarget("The request target holds user information; leave it out.")
     return Target(path or "/", query, authority, scheme.lower())
 
 

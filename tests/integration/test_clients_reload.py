@@ -244,7 +244,7 @@ async def test_a_half_written_file_is_not_taken(start, config, place):
 
 
 async def test_a_last_line_without_an_end_is_taken_in_the_end(start, config, place):
-    """Some programs leave it away; it takes a little longer."""
+    """Some programs leave it out; it takes a little longer."""
     proxy = await start(config)
     place.rename(text_of({"carol": client(CAROL)}).rstrip("\n"))
     await told(proxy, "clients_reloaded")

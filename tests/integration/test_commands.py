@@ -99,6 +99,23 @@ def test_a_wrong_configuration_is_exit_2(tmp_path, text, told, command):
         (["run", "--upstream", "https://a.example/v1", "--bearer-env", "PATH"], 2),
         (["run", "--port", "70000"], 2),
         (["nonsense"], 2),
+        (["--nonsense"], 2),
+        (["run", "--nonsense"], 2),
+        (["run", "extra"], 2),
+        (["demo", "--port", "70000"], 2),
+        (["demo", "extra"], 2),
+        (["check", "--nonsense"], 2),
+        (["schema", "extra"], 2),
+        (["presets", "nothing"], 2),
+        (["presets", "a", "b"], 2),
+        (["keys"], 2),
+        (["keys", "nonsense"], 2),
+        (["keys", "new"], 2),
+        (["keys", "new", "Not A Name"], 2),
+        (["keys", "revoke"], 2),
+        (["keys", "list"], 2),
+        (["healthcheck", "--timeout", "soon"], 2),
+        (["healthcheck", "-c", "absent.yaml"], 2),
         (["check"], 2),
         (["healthcheck"], 2),
         ([], 2),
@@ -111,6 +128,26 @@ def test_a_wrong_call_is_exit_2(args, status):
     assert (status, "") == (done, out)
     assert err.strip()
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "command", ["add", "secret", "login", "explain", "exec", "env", "top", "reload", "ca"]
+)
+def test_a_command_to_come_is_told_kindly(command):
+    """Not as if it were mistyped."""
+    done, out, err = invoke(command, "x")
+
+    assert (2, "") == (done, out)
+    assert f"{command} is not supported yet" in err
+
+
+def test_no_port_can_be_asked_is_exit_2(tmp_path):
+    """It is the configuration that has no port to ask at."""
+    config = one_route("http://127.0.0.1:9", listen="none") | {"listen": "localhost:0"}
+    written(tmp_path, config)
+    done, _, err = invoke("healthcheck", "-c", str(tmp_path / "config.yaml"))
+
+    assert (2, True) == (done, "port 0 alone" in err)
 
 
 def test_the_version_is_told():

@@ -247,6 +247,26 @@ def test_a_wrong_file_is_exit_2(clients, args):
     assert binary[2] == f"{clients}:1:1: is not UTF-8 text (byte 0xFF); save the file as UTF-8\n"
 
 
+@pytest.mark.parametrize("args", [["list"], ["list", "--json"]])
+def test_the_list_of_a_refused_file_says_why(tmp_path, args):
+    """Each mistake with its line, behind what the file says: a service goes by another one."""
+    config, clients = tmp_path / "config.yaml", tmp_path / "clients.yaml"
+    config.write_text(
+        "clients_file: clients.yaml\n"
+        "routes: {a: {upstream: 'https://a.example', credential: none}}\n"
+    )
+    clients.write_text(
+        f"bob:\n  key: sha256:{'1' * 64}\n  routes: [b]\n"
+        f"eve:\n  key: sha256:{'2' * 64}\n  routes: [a]\n  expires: soon\n"
+    )
+    status, out, err = invoke("keys", *args, "-c", str(config))
+
+    assert (2, True) == (status, "bob" in out and "111111111111" in out)
+    assert f"{clients}:3:12: bob.routes[0]: " in err
+    assert f"{clients}:7:12: eve.expires: must be a day" in err
+    assert "until that is mended, a running service does not take the file up" in err
+
+
 def test_a_place_that_cannot_be_written_is_exit_1(tmp_path):
     """And no key is shown: it would not work."""
     absent = tmp_path / "absent" / "clients.yaml"
