@@ -192,7 +192,10 @@ def _ends_in_number(host: str) -> bool:
 def _host_denied(host: str) -> HostDenied:
     address = _address(host)
     if address is not None and address.is_unspecified:
-        detail = "An unspecified address is no name of this proxy; use 127.0.0.1 or localhost."
+        detail = (
+            "This proxy does not answer to an unspecified address, and `allow_hosts` cannot add "
+            "one; use localhost."
+        )
     else:
         detail = (
             "This proxy does not answer to the name in the Host field. If the name is its "

@@ -212,6 +212,7 @@ async def test_unspecified_addresses_are_misdirected(start, upstream, address, c
     answer = await proxy.ask(get(host=f"{address}:8484"), listener)
 
     assert (421, "host-denied") == (answer.status, answer.code)
+    assert "allow_hosts" in answer.problem["detail"]
     assert [] == upstream.visits
 
 
