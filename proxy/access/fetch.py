@@ -31,6 +31,9 @@ MAX_DOCUMENT_SIZE: Final = 256 * 1024
 FETCH_LIMIT_S: Final = 5.0
 """From the name to the last byte: requests wait for it."""
 
+_CONNECT: Final = 0.8
+"""The part of the limit for name, connection and TLS, so that the error says which it was."""
+
 _FINAL: Final = 200
 _ADDRESS: Final = re.compile(r"([A-Za-z]+://[^/?#]+)([/?][!-\"$-~]*)?")
 _MAX_AGE: Final = re.compile(r'(?:^|[,\s])max-age="?([0-9]{1,9})(?![0-9])', re.IGNORECASE)
@@ -97,7 +100,7 @@ class Fetcher:
     async def _get(self, origin: Origin, target: str) -> Document:
         tls = await self._context() if origin.scheme == "https" else None
         limit_s = self._limit_s
-        timeouts = Timeouts(connect=limit_s, response=limit_s, idle=limit_s, pool_idle=0)
+        timeouts = Timeouts(connect=limit_s * _CONNECT, response=limit_s, idle=limit_s, pool_idle=0)
         pool = Pool(Endpoint(origin, tls, timeouts=timeouts), self._sweep, self._resolver)
         connection: Connection | None = None
         try:

@@ -25,7 +25,7 @@ STALE_S: Final = 600.0
 """How long the last answer for a name serves while the system's resolver gives none (RFC 8767)."""
 
 PATIENCE_S: Final = 1.0
-"""How long a look-up may take before the last answer serves instead."""
+"""How long a look-up may take; then the last answer serves, or IPv4 is asked for alone."""
 
 MAX_ANSWERS: Final = 1024
 """Last answers kept; more displace the oldest. Names come from the configuration alone."""
@@ -69,10 +69,11 @@ class _Flight(NamedTuple):
 class Resolver:
     """Looks names up with the system's resolver; of one loop.
 
-    Each name is looked up by one thread at a time, and each has a thread of its own: names that
-    nobody answers for hold up no others, however many they are. The threads are daemons, for the
-    end of the process does not wait for them. An answer is not kept for the next look-up (the
-    system may do that), but for when that fails.
+    Each name is looked up once at a time, in a thread of its own: names that nobody answers for
+    hold up no others, however many they are. The threads are daemons, for the end of the process
+    does not wait for them. An answer is not kept for the next look-up (the system may do that), but
+    for when that fails. Of both families together, which the system asks for, one answer may be
+    lost, or never come (a name server that is silent about IPv6): then IPv4 is asked for alone.
 
     Attributes:
         own: addresses and ports that this proxy listens on.
@@ -125,29 +126,42 @@ class Resolver:
 
     def _begin(self, host: str, loop: asyncio.AbstractEventLoop) -> _Flight:
         flight = self._flights[host] = _Flight(loop.create_future(), loop.time())
+        self._start(host, flight, socket.AF_UNSPEC)
+        if not flight.answer.done():
+            loop.call_later(PATIENCE_S, self._ask_for_less, host, flight)
+        return flight
+
+    def _ask_for_less(self, host: str, flight: _Flight) -> None:
+        if not flight.answer.done():
+            self._start(host, flight, socket.AF_INET)
+
+    def _start(self, host: str, flight: _Flight, family: int) -> None:
+        loop = flight.answer.get_loop()
 
         def ask() -> None:
-            answer = _ask(host)
+            answer = _ask(host, family)
             with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
-                loop.call_soon_threadsafe(self._end, host, flight, answer, loop)
+                loop.call_soon_threadsafe(self._end, host, flight, family, answer)
 
         try:
             threading.Thread(target=ask, name=f"look-up of {host}", daemon=True).start()
         except RuntimeError:
-            self._end(host, flight, _Answer(cause="no thread could be started for it"), loop)
-        return flight
+            self._end(host, flight, family, _Answer(cause="no thread could be started for it"))
 
-    def _end(
-        self, host: str, flight: _Flight, answer: _Answer, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        del self._flights[host]
+    def _end(self, host: str, flight: _Flight, family: int, answer: _Answer) -> None:
+        whole = family == socket.AF_UNSPEC
+        if whole:
+            del self._flights[host]
+        elif flight.answer.done() or not answer.hosts:
+            return  # there is more to go by
         if answer.hosts or answer.denied:
             self._last.pop(host, None)  # what is put back comes last
         if answer.hosts:
-            self._last[host] = answer._replace(at=loop.time())
+            self._last[host] = answer._replace(at=flight.answer.get_loop().time())
         if len(self._last) > MAX_ANSWERS:
             del self._last[next(iter(self._last))]
-        flight.answer.set_result(answer)
+        if not flight.answer.done():
+            flight.answer.set_result(answer)
 
 
 async def connect(addresses: Sequence[AddrInfoType], limit_s: float | None) -> socket.socket:
@@ -192,15 +206,15 @@ def _host(address: str, zone: int = 0) -> _Host:
     return socket.AF_INET6, f"{address}%{zone}" if zone else address
 
 
-def _ask(host: str) -> _Answer:
-    """Ask the system's resolver, for as long as it takes.
+def _ask(host: str, family: int) -> _Answer:
+    """Ask the system's resolver for addresses, for as long as it takes.
 
     Not with AI_ADDRCONFIG: glibc would leave out `::1` of a machine without any other address of
     IPv6, and an address that cannot be reached fails at once anyway.
     """
     try:
         # As bytes, which are not put through IDNA: the name is ASCII already.
-        found = socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host.encode("ascii"), None, family, socket.SOCK_STREAM)
         hosts = [_host(str(each[0]), int((*each, 0, 0)[3])) for *_, each in found]
     except socket.gaierror as error:
         return _Answer(cause=str(error), denied=error.errno in _NO_SUCH_NAME)

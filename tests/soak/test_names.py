@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.rig.command import running
 from tests.integration.rig.names import silent
-from tests.soak.rig.nameserver import FAILS, SILENT, NameServer
+from tests.soak.rig.nameserver import FAILS, NO_IPV6, SILENT, NameServer
 from tests.soak.rig.table import percentile, show
 from tests.soak.rig.upstream import upstream
 
@@ -143,6 +143,19 @@ def test_an_outage_of_the_name_server(tmp_path, names, listen, outage):
     shown(f"a name server that {'fails' if outage == FAILS else 'is silent'}", took)
 
     assert {200} == {each[0] for each in [first, *answers]}
+    assert max(took) < STALE_S
+
+
+def test_a_name_server_that_is_silent_about_ipv6(tmp_path, names, listen):
+    """The system's resolver gives up after ten seconds; a second is enough."""
+    port = listen(b"good")
+    names.table["up.test"] = [NO_IPV6, "127.0.0.1"]
+    with proxied(tmp_path, names, up=route("up.test", port)) as proxy:
+        answers = [ask(proxy, "/up/") for _ in range(REQUESTS)]
+    took = [each[2] for each in answers]
+    shown("a name server that is silent about IPv6", took)
+
+    assert {200} == {each[0] for each in answers}
     assert max(took) < STALE_S
 
 

@@ -28,12 +28,14 @@ class Names:
         table: addresses, an error, or `HELD`, by name; a test may change it.
         asked: how often, by name.
         asking: the threads that wait just now.
+        half: names whose answer about IPv6 never comes, so that only IPv4 alone can be asked for.
     """
 
     def __init__(self, real: Callable[..., Any]) -> None:
         self.table: dict[str, list[str] | OSError | str] = {}
         self.asked: Counter[str] = Counter()
         self.asking: set[threading.Thread] = set()
+        self.half: set[str] = set()
         self._real = real
         self._go = threading.Event()
 
@@ -44,7 +46,7 @@ class Names:
         if entry is None:
             return self._real(host, port, *args, **keys)
         self.asked[name] += 1
-        if entry == HELD:
+        if entry == HELD or (name in self.half and socket.AF_INET not in args):
             thread = threading.current_thread()
             self.asking.add(thread)
             self._go.wait(60)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ADDRESS: Final = "127.0.0.153"
 SILENT: Final = "silent"
 """A name with this entry is never answered for."""
+NO_IPV6: Final = "::"
+"""Among a name's addresses: questions about IPv6 are never answered."""
 FAILS: Final = "fails"
 """A name with this entry is answered with SERVFAIL."""
 
@@ -87,7 +89,7 @@ class NameServer:
             at += 1 + size
         [kind] = struct.unpack("!H", question[at + 1 : at + 3])
         entry = self.table.get(".".join(labels).lower())
-        if entry == SILENT:
+        if entry == SILENT or (kind == _AAAA and NO_IPV6 in (entry or ())):
             return None
         code = _NXDOMAIN if entry is None else _SERVFAIL if entry == FAILS else 0
         found = [ip_address(each).packed for each in entry or ()] if not code else []

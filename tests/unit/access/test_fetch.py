@@ -10,6 +10,7 @@ import trustme
 
 from proxy.access.fetch import MAX_DOCUMENT_SIZE, Fetcher, FetchFailed
 from proxy.upstream.sweep import Sweep
+from tests.integration.rig.names import HELD, scripted
 from tests.unit.access.issuer_rig import KeyServer
 
 
@@ -172,3 +173,19 @@ async def test_https_is_verified(authority):
         with pytest.raises(FetchFailed, match="tls_certificate_error"):
             await trusting(server.url)
         assert server.asked == 0
+
+
+async def test_a_name_that_is_not_answered_is_told(monkeypatch):
+    """Instead of the limit for all of it."""
+    names = scripted(monkeypatch)
+    names.table["keys.test"] = HELD
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    fetch = Fetcher(Sweep(asyncio.get_running_loop()), tls=tls, limit_s=0.5)
+    with pytest.raises(FetchFailed, match=r"connection_timeout: .* its name was not resolved"):
+        await fetch("https://keys.test/keys")
+    threads = list(names.asking)
+    names.let_go()
+    for thread in threads:
+        await asyncio.to_thread(thread.join)
+
+    assert 1 == len(threads)
