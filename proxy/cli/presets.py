@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from proxy.cli.fail import WrongConfiguration
 from proxy.config.presets import get, names
 
 
@@ -19,7 +20,7 @@ def presets(name: str | None) -> None:
     try:
         preset = get(name)
     except KeyError:
-        raise click.UsageError(
+        raise WrongConfiguration(
             f"there is no preset {name!r}; there are {', '.join(names())}"
         ) from None
     denied = [path for rule in preset.minting for path in rule.paths]

@@ -248,7 +248,7 @@ def test_presets_are_listed_and_shown(tmp_path):
     shown = call("presets", "microreact", cwd=tmp_path)
     unknown = call("presets", "nobody", cwd=tmp_path)
 
-    assert [0, 0, 1] == [each.returncode for each in (listed, shown, unknown)]
+    assert [0, 0, 2] == [each.returncode for each in (listed, shown, unknown)]
     names = [line.split()[0] for line in listed.stdout.splitlines()]
     assert {"microreact", "carbonregistry"} <= set(names)
     for part in ("https://microreact.org", "$MICROREACT_ACCESS_TOKEN", "/api/user/access-token"):

@@ -41,7 +41,7 @@ def written(path, config):
 ROUTE = "routes:\n  a: {upstream: 'https://a.example', credential: none}\n"
 BAD = {
     "empty": (b"", "config.yaml: is empty"),
-    "binary": (b"\x00\xff\xfe\x00", "config.yaml: "),
+    "binary": (b"\x00\xff\xfe\x00", "config.yaml:1:2: "),
     "no YAML": (b"routes: [", "config.yaml:2:1: "),
     "cyclic": (b"a: &a {b: *a}\n", "config.yaml:1:"),
     "unknown key": (b"lisen: x\n" + ROUTE.encode(), "config.yaml:1:1: lisen: "),
