@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ import yaml
 from hypothesis import given, strategies as st
 
 from proxy.config import values
+from proxy.config.addresses import TcpAddress, listen_address
 from proxy.config.errors import ConfigError
 from proxy.config.interpolate import InterpolationError, interpolate
 from proxy.config.loader import load, loads
 from proxy.config.schema import Config
+from proxy.dataplane.target import parse_authority
+from proxy.upstream.origin import Origin, is_loopback
 
 
 WORDS = st.sampled_from(
@@ -131,3 +135,21 @@ def test_a_plain_secret_is_in_no_error(secret):
         loads(text, name="f", base=Path("/"), environ={})
 
     assert "hunter2" not in f"{caught.value} {caught.value!r}"
+
+
+@given(address=st.ip_addresses(v=4), form=st.integers(0, 4))
+def test_every_spelling_of_a_mapped_address_is_the_address(address, form):
+    """Wherever one enters: an upstream, a listener, a Host."""
+    mapped = IPv6Address(f"::ffff:{address}")
+    text = [
+        f"::ffff:{address}",
+        mapped.compressed,
+        mapped.exploded,
+        mapped.exploded.upper(),
+        f"0:0:0::FFFF:{address}",
+    ][form]
+
+    assert str(address) == Origin.parse(f"http://[{text}]:1").host
+    assert TcpAddress(str(address), 1) == listen_address(f"[{text}]:1", Path("/"))
+    assert str(address) == parse_authority(f"[{text}]:1").host
+    assert is_loopback(text) == address.is_loopback

@@ -32,7 +32,7 @@ class Names:
     """
 
     def __init__(self, real: Callable[..., Any]) -> None:
-        self.table: dict[str, list[str] | OSError | str] = {}
+        self.table: dict[str, list[str] | Exception | str] = {}
         self.asked: Counter[str] = Counter()
         self.asking: set[threading.Thread] = set()
         self.half: set[str] = set()
@@ -52,7 +52,7 @@ class Names:
             self._go.wait(60)
             self.asking.discard(thread)
             entry = self.table[name] if self.table[name] != HELD else UNKNOWN
-        if isinstance(entry, OSError):
+        if isinstance(entry, Exception):
             raise type(entry)(*entry.args)
         return [(*_kind(each), "", (each, port or 0)) for each in entry]
 
