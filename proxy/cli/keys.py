@@ -19,7 +19,7 @@ from proxy.access.keys import is_name, new_key, written
 from proxy.access.yamltext import ClientsFileError
 from proxy.cli.configuration import VARIABLE, chosen_file, config_option, load_file
 from proxy.cli.fail import Failure, WrongConfiguration
-from proxy.config.clients import load_clients
+from proxy.config.clients import check_shape, load_clients
 from proxy.config.errors import ConfigError
 
 
@@ -187,10 +187,13 @@ def _check_place(config: Config | None, name: str) -> None:
 
 def _check_taken_up(config: Config | None, clients_file: Path | None) -> None:
     """Tell if nothing comes of an edit: of a file with a mistake anywhere nothing is taken up."""
-    if config is None or clients_file is None:
+    if clients_file is None:
         return
     try:
-        load_clients(clients_file, config)
+        if config is None:
+            check_shape(clients_file)
+        else:
+            load_clients(clients_file, config)
     except ConfigError as error:
         raise WrongConfiguration(
             f"{error}\nuntil that is mended, a running service does not take the file up: the "

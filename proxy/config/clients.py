@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.access import keys
 from proxy.config.blocks import blocks, without
 from proxy.config.client import CertificateConfig, ClientConfig, JwtConfig
-from proxy.config.clients_load import Loading
+from proxy.config.clients_load import Loading, misshapen
 from proxy.config.errors import ConfigError, Problem
 from proxy.config.grants import RateConfig
 from proxy.config.pieces import Pieces
@@ -33,6 +33,7 @@ __all__ = [
     "HalfWritten",
     "JwtConfig",
     "RateConfig",
+    "check_shape",
     "load_clients",
 ]
 
@@ -141,6 +142,18 @@ def load_clients(
 ) -> dict[str, ClientConfig]:
     """Return the clients of a file once; see `ClientsFile`."""
     return ClientsFile(path, config, environ).load()
+
+
+def check_shape(path: Path) -> None:
+    """Check the clients of a file as far as that can be done without a configuration.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    pieces = Pieces(io.BytesIO(contents(path)), str(path), keys.MAX_FILE_SIZE)
+    problems = misshapen(pieces, os.environ)
+    if problems:
+        raise ConfigError(*problems)
 
 
 def contents(path: Path) -> bytes:

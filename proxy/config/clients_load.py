@@ -112,17 +112,49 @@ class Loading:
         return None
 
     def _client(self, name: str, node: Node, positions: Positions) -> ClientConfig | None:
-        reader = Reader(positions, self._environ)
-        tree = reader.read(node, (name,))
-        context = Context(Path())
-        try:
-            client = ClientConfig.model_validate(tree, context=context)
-        except ValidationError as error:
-            found = describe.problems(error, {name: tree}, context, positions, above=(name,))
-            self._problems.extend(found)
-            client = None
-        self._problems.extend(reader.problems)
-        return client
+        return _validated(name, node, positions, self._environ, self._problems)
+
+
+def misshapen(pieces: Pieces, environ: Environ[str, str]) -> list[Problem]:
+    """Return what is wrong with the clients of a text, each by itself.
+
+    Whether their routes and credentials are there says the configuration alone.
+    """
+    problems: list[Problem] = []
+    try:
+        for key, node in entries(pieces):
+            positions = Positions(pieces.name, Mapping(key.mark, {key.text: (key.mark, node)}))
+            try:
+                client_name(key.text)
+            except ValueError as error:
+                problems.append(positions.problem((key.text,), str(error), at_key=True))
+            else:
+                _validated(key.text, node, positions, environ, problems)
+            if len(problems) >= describe.MAX_PROBLEMS:
+                break
+    except ConfigError as error:
+        problems.extend(error.problems)
+    return problems
+
+
+def _validated(
+    name: str,
+    node: Node,
+    positions: Positions,
+    environ: Environ[str, str],
+    problems: list[Problem],
+) -> ClientConfig | None:
+    """Return a client, None if it is none by itself; add what is wrong to the problems."""
+    reader = Reader(positions, environ)
+    tree = reader.read(node, (name,))
+    context = Context(Path())
+    client = None
+    try:
+        client = ClientConfig.model_validate(tree, context=context)
+    except ValidationError as error:
+        problems.extend(describe.problems(error, {name: tree}, context, positions, above=(name,)))
+    problems.extend(reader.problems)
+    return client
 
 
 def _where(lines: Environ[str, int], path: KeyPath) -> str:

@@ -266,6 +266,11 @@ def test_the_list_of_a_refused_file_says_why(tmp_path, args):
     assert f"{clients}:7:12: eve.expires: must be a day" in err
     assert "until that is mended, a running service does not take the file up" in err
 
+    # Without a configuration the routes are not known; the rest is wrong all the same.
+    status, out, err = invoke("keys", *args, "--file", str(clients))
+    assert (2, True, False) == (status, "bob" in out, "bob.routes" in err)
+    assert f"{clients}:7:12: eve.expires: must be a day" in err
+
 
 def test_a_place_that_cannot_be_written_is_exit_1(tmp_path):
     """And no key is shown: it would not work."""
