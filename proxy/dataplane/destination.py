@@ -153,7 +153,8 @@ def _act_on(name: str, value: bytes, way: Way, named: list[Named]) -> bytes:
         target = _parse(text)
         path = _path_of(target, way)
     except (BadTarget, BadRequest) as refusal:
-        raise BadTarget(f"In the {title} field: {refusal.detail}") from None
+        detail = refusal.detail.replace("request target", "reference")
+        raise BadTarget(f"In the {title} field: {detail}") from None
     if path is None:
         raise PolicyDenied(
             f"The {title} field names a resource of another host or route; it can name this "
@@ -201,10 +202,14 @@ def _path_of(target: Target, way: Way) -> str | None:
         itself = (Authority(upstream.host, upstream.port), *way.base.names)
         return target.path if _is_one_of(target, itself) else None
     path = target.path.encode("utf-8", "surrogateescape")
-    prefix, deeper = way.base.prefix, way.base.deeper
-    if not is_below(path, prefix) or any(is_below(path, other) for other in deeper):
-        return None
-    return target.path[len(prefix) :] or "/"
+    prefix, found = way.base.prefix, -1
+    for other in way.base.others:
+        if is_below(path, other):
+            found = max(found, len(other))
+    if is_below(path, prefix) and found < len(prefix):
+        return target.path[len(prefix) :] or "/"
+    # A path that is nobody's here is the upstream's own: clients have it from a body.
+    return target.path if found < 0 and target.authority is None else None
 
 
 def _is_one_of(target: Target, names: Sequence[Authority]) -> bool:

@@ -25,7 +25,7 @@ class Base(NamedTuple):
         origin: the upstream.
         prefix: of the entrance, "" or "/name".
         shared: other routes are reached on the same browser origin.
-        deeper: prefixes below this one that lead to other routes.
+        others: prefixes that lead to other routes of the same listener.
         names: what the upstream may call itself beside its origin: the Host that it is sent.
         told: the prefix that the upstream is sent, and may put before its paths itself; or "".
         bare: the request was for the prefix alone, without a slash.
@@ -34,7 +34,7 @@ class Base(NamedTuple):
     origin: Origin
     prefix: bytes
     shared: bool
-    deeper: tuple[bytes, ...] = ()
+    others: tuple[bytes, ...] = ()
     names: tuple[Authority, ...] = ()
     told: bytes = b""
     bare: bool = False

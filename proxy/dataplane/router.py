@@ -101,12 +101,14 @@ class Router:
 
 def _mount(route: Route, prefix: str, others: Sequence[str] | None = None) -> Mount:
     """Return a route at a prefix; the other prefixes beside it, or None where it is alone."""
-    inner = [each for each in others or () if each.startswith(prefix + "/")]
+    beside = [each for each in others or () if each != prefix]
+    if others is not None:
+        beside.append(RESERVED.rstrip("/"))
     base = Base(
         route.pool.endpoint.origin,
         prefix.encode("ascii"),
         shared=others is not None,
-        deeper=tuple([each.encode("ascii") for each in inner]),
+        others=tuple([each.encode("ascii") for each in beside]),
         names=route.request.names,
     )
     return Mount(route, prefix, base)

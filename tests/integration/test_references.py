@@ -113,8 +113,10 @@ async def test_a_reference_from_tls_leads_to_an_upstream_with_tls(start, serve, 
         "http://localhost:1/api/b",
         "http://localhost/other/b",
         "/other/b",
-        "/apis/b",
-        "/",
+        "/other",
+        "/_keybearer/readyz",
+        "http://localhost/apis/b",
+        "http://localhost/",
         "http://other.localhost/b",
     ],
 )
@@ -127,6 +129,18 @@ async def test_another_hosts_or_routes_resource_is_denied(start, upstream, desti
     assert (403, "policy-denied", "Destination leads to another host or route") == (
         await refused(proxy, upstream, copied(destination))
     )
+
+
+async def test_a_path_that_is_nobodys_here_is_the_upstreams_own(start, upstream):
+    """Clients have it from a body, which is not rewritten; it is judged all the same."""
+    rules = [{"paths": ["/secret/**"], "action": "deny"}]
+    proxy = await start(one_route(upstream.origin, rules=rules))
+
+    passed = await proxy.ask(copied("/d/b"))
+    denied = await proxy.ask(copied("/secret/b"))
+
+    assert (200, 403) == (passed.status, denied.status)
+    assert [b"/d/b"] == [each.one(b"Destination") for each in upstream.requests]
 
 
 async def test_a_deeper_route_is_another_one(start, upstream):
@@ -168,6 +182,23 @@ async def test_a_destination_with_two_readings_is_a_bad_target(proxy, upstream, 
     assert (400, "bad-target", 200) == (answer.status, answer.code, after.status)
     assert b"Destination" in answer.body
     assert [b"GET"] == [each.method for each in upstream.requests]
+
+
+async def test_a_destination_in_raw_utf_8_passes_as_it_is_and_is_judged(start, upstream):
+    """As a target does: like its percent-encoding."""
+    rules = [{"paths": ["/geheim-\xfc/**"], "action": "deny"}]
+    proxy = await start(one_route(upstream.origin, rules=rules))
+
+    def data(segment):
+        return copied("http://localhost/api/{}/b").replace(b"{}", segment)
+
+    passed = await proxy.ask(data("caf\xe9-\u65e5".encode()))
+    raw = await proxy.ask(data("geheim-\xfc".encode()))
+    encoded = await proxy.ask(data(b"geheim-%C3%BC"))
+
+    [seen] = upstream.requests
+    assert (200, 403, 403) == (passed.status, raw.status, encoded.status)
+    assert f"{upstream.origin}/caf\xe9-\u65e5/b".encode() == seen.one(b"Destination")
 
 
 async def test_two_destinations_are_a_bad_target(proxy, upstream):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import trustme
 
 from tests.integration.rig.client_keys import client, new
 from tests.integration.rig.proxy import get, one_route, request, running
 from tests.integration.rig.raw import Client
+from tests.integration.rig.tls import Pki, connect
 from tests.integration.rig.tunnel import HANDSHAKE, switching
 
 
@@ -91,6 +93,17 @@ async def test_each_request_of_a_connection_has_its_own_client(start, upstream):
 
     lines = [(await proxy.logged(number))["client"] for number in (1, 2, 3)]
     assert ["203.0.113.1", "203.0.113.2", "127.0.0.1"] == lines
+
+
+async def test_a_proxy_that_speaks_tls_is_trusted_as_well(start, upstream, tmp_path):
+    """Where TLS is on both sides of it."""
+    pki = Pki(tmp_path, trustme.CA())
+    pki.write(pki.issue())
+    proxy = await start(pki.config(upstream.origin, **LOOPBACK))
+    async with await connect(proxy, pki.context()) as connection:
+        await connection.ask(get("/api/x", "X-Forwarded-For: 203.0.113.9"))
+
+    assert "203.0.113.9" == (await proxy.logged())["client"]
 
 
 async def test_a_mapped_network_is_the_network_that_it_maps(start, upstream):

@@ -15,7 +15,7 @@ from proxy.upstream.origin import Origin
 
 UP = Origin.parse("https://up.example")
 HERE = (Authority("proxy.test", 8484),)
-PREFIXED = Base(UP, b"/name", shared=True, deeper=(b"/name/deep",))
+PREFIXED = Base(UP, b"/name", shared=True, others=(b"/name/deep", b"/other", b"/_keybearer"))
 ROOTED = Base(UP, b"", shared=False)
 ENTRANCE = Entrance("shared", "http", "proxy.test:8484")
 ELSE = Entrance("shared", "http", "other.test:1")
@@ -46,6 +46,8 @@ OURS = {
     "every byte": (b"/name//a%2Fb;c/%7e/", b"//a%2Fb;c/%7e/", "//a%2Fb;c/%7e/"),
     "a query": (b"/name/a?rev=1&x", b"/a?rev=1&x", "/a"),
     "a credential in the query": (b"/name/a?access_token=x&rev=1", b"/a?rev=1", "/a"),
+    "a path that is nobody's here": (b"/names/a", b"/names/a", "/names/a"),
+    "the root's path": (b"/", b"/", "/"),
     "the upstream's own": (b"https://UP.example:443/a", b"https://up.example/a", "/a"),
 }
 
@@ -82,11 +84,13 @@ ELSEWHERE = {
     "another port": b"http://proxy.test:8485/name/a",
     "the other default port": b"https://proxy.test/name/a",
     "another route": b"http://proxy.test:8484/other/a",
-    "a name that begins alike": b"/names/a",
-    "outside of the prefix": b"/",
+    "a name that begins alike": b"http://proxy.test:8484/names/a",
+    "outside of the prefix": b"http://proxy.test:8484/",
+    "another route's path": b"/other/a",
+    "the proxy's own path": b"/_keybearer/readyz",
     "a deeper route": b"/name/deep/a",
     "a deeper route itself": b"http://proxy.test:8484/name/deep",
-    "the prefix in capitals": b"/NAME/a",
+    "the prefix in capitals": b"http://proxy.test:8484/NAME/a",
     "the upstream by another port": b"https://up.example:8443/a",
 }
 
@@ -123,6 +127,18 @@ AMBIGUOUS = {
     "an impossible port": b"http://proxy.test:99999/name/a",
     "an encoded host": b"http://proxy%2etest:8484/name/a",
 }
+
+
+def test_where_a_route_is_at_the_root_every_path_is_somebodys():
+    """The longest prefix that fits decides, as for a target."""
+    beside_root = PREFIXED._replace(others=(b"", b"/name/deep"))
+    root = ROOTED._replace(others=(b"/name", b"/name/deep"))
+
+    assert (b"/a", ["/a"]) == led("destination", b"/name/a", beside_root)
+    assert (b"/a", ["/a"]) == led("destination", b"/a", root)
+    for base, path in ((beside_root, b"/a"), (beside_root, b"/name/deep"), (root, b"/name/a")):
+        with pytest.raises(PolicyDenied):
+            led("destination", path, base)
 
 
 @pytest.mark.parametrize("name", ["destination", "if", "upload-concat"])
