@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import sys
 import threading
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -35,8 +36,11 @@ OVERTAKE_S: Final = 0.25
 
 _SHORTEST_S: Final = 0.01  # RFC 8305 8
 _LOOPBACK: Final = ("::1", "127.0.0.1")
+# macOS says the same where there is no network, so there it is no answer.
 _NO_SUCH_NAME: Final = frozenset(
-    {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+    ()
+    if sys.platform == "darwin"
+    else (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 )
 
 _Host = tuple[int, str]
