@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -208,7 +209,9 @@ class Pool:
         try:
             sock = await connect(addresses, self.endpoint.timeouts.connect)
         except OSError as error:
-            cause = f"{origin}: no connection to {_listed(addresses)}: {error}"
+            # The addresses are named already; where they failed in different ways, it says how.
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            cause = f"{origin}: no connection to {_listed(addresses)}: {reason}"
             if isinstance(error, TimeoutError):  # the kernel's own, which is longer than most
                 raise ConnectTimeout(cause) from error
             raise Unreachable(cause) from error

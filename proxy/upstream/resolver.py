@@ -221,7 +221,7 @@ def _ask(host: str, family: int) -> _Answer:
         found = socket.getaddrinfo(host.encode("ascii"), None, family, socket.SOCK_STREAM)
         hosts = [_host(str(each[0]), int((*each, 0, 0)[3])) for *_, each in found]
     except socket.gaierror as error:
-        return _Answer(cause=str(error), denied=error.errno in _NO_SUCH_NAME)
+        return _Answer(cause=str(error.strerror), denied=error.errno in _NO_SUCH_NAME)
     except Exception as error:  # noqa: BLE001 -- whatever it is, those who wait must learn of it
         return _Answer(cause=f"{error!r}")
     return _Answer(tuple(dict.fromkeys(hosts)))
