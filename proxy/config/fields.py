@@ -154,6 +154,7 @@ CountStore = Annotated[
 FileSize = Annotated[int, Reads(grants.size_of_file, matching(values.SIZE, also=("integer",)))]
 
 HeaderName = Annotated[str, Reads(values.header_name, _HEADER)]
+Subprotocol = Annotated[str, Reads(values.subprotocol, matching(values.SUBPROTOCOL))]
 SettableHeader = Annotated[str, Reads(values.settable_header, _HEADER)]
 HeaderValue = Annotated[str, Reads(values.header_value, _ANY_SCALAR)]
 HeaderFormat = Annotated[str, Reads(values.header_format, matching(r"[^{]*\{secret\}.*"))]

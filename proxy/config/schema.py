@@ -75,6 +75,7 @@ class Strip(Keys):
 
     headers: tuple[f.HeaderName, ...] = ()
     query: tuple[f.Text, ...] = ()
+    subprotocols: tuple[f.Subprotocol, ...] = ()
     keep: tuple[f.Text, ...] = ()
 
 

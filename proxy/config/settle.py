@@ -127,6 +127,7 @@ def _merged_strip(base: Strip, own: Strip) -> Strip:
         update={
             "headers": (*base.headers, *own.headers),
             "query": (*base.query, *own.query),
+            "subprotocols": (*base.subprotocols, *own.subprotocols),
             "keep": (*base.keep, *own.keep),
         }
     )

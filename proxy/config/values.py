@@ -14,6 +14,7 @@ from proxy.characters import named, unseen
 
 # RFC 9110 5.6.2
 FIELD_NAME: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+SUBPROTOCOL: Final = r"[A-Za-z0-9!#$%&'+.^_`|~-]+\*?"
 ROUTE_NAME: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 CREDENTIAL_NAME: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
 ENV_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -187,6 +188,13 @@ def header_name(text: str) -> str:
     """Return a field name (RFC 9110 5.1)."""
     if re.fullmatch(FIELD_NAME, text) is None:
         raise ValueError("must be a header name: letters, digits and - (RFC 9110)")
+    return text
+
+
+def subprotocol(text: str) -> str:
+    """Return a WebSocket subprotocol (RFC 6455 11.3.4), or how some begin and `*`."""
+    if re.fullmatch(SUBPROTOCOL, text) is None:
+        raise ValueError("must be the name of a subprotocol, or how some begin and *: `prefix.*`")
     return text
 
 

@@ -46,7 +46,7 @@ def audit_line(  # noqa: PLR0913, PLR0917 -- as many as a line has fields
     return (
         f'{{"ts":"{now}","event":"audit","request_id":{quoted(request_id)},'
         f'"client":{_or_null(client)},"peer":{_NAMES[peer]},"route":{_or_null(route)},'
-        f'"method":{_NAMES[method]},"path":{_PATHS[path]},'
+        f'"method":{_METHODS[method]},"path":{_PATHS[path]},'
         f'"decision":"{decision}","rule":{_or_null(rule)},"credential":{_or_null(credential)},'
         f'"status":{status},"error":{_or_null(error)}}}'
     ).encode()
@@ -61,4 +61,5 @@ def _told(path: str) -> str:
 
 
 _NAMES: Final[Judged[str, str]] = Judged(quoted)
+_METHODS: Final[Judged[str, str]] = Judged(lambda method: quoted(masked(method)))
 _PATHS: Final[Judged[str, str]] = Judged(_told)

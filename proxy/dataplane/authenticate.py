@@ -28,6 +28,10 @@ _KEYS: Final = re.compile(r"(?<![0-9A-Za-z_-])kb_[0-9A-Za-z_-]*")
 """What is a key, or means to be one, whatever format of a slot stands around it."""
 _LONGEST: Final = 8192
 """Characters of a slot's value that are looked at; no key and no token is longer."""
+_WHOLE: Final = re.compile(
+    r"(?<![0-9A-Za-z_-])kb_[a-z][a-z0-9-]{0,62}+_[0-9A-Za-z]{40}[0-9A-Za-z_-]*+", re.ASCII
+)
+"""A key but for typing errors: `kb_theme` may be the name of a cookie."""
 CHALLENGE: Final = (
     # Basic first: git, Maven and `curl --anyauth` ask for no other.
     (b"WWW-Authenticate", b'Basic realm="keybearer", charset="UTF-8"'),
@@ -88,11 +92,17 @@ def _certified(clients: Clients, caller: Caller | None, subject: str) -> Caller:
     return named
 
 
+def keys_in(text: str) -> list[str]:
+    """Return what is a key for sure, in a text that holds other things by right."""
+    return _WHOLE.findall(text) if KEY_PREFIX in text and len(text) <= _LONGEST else []
+
+
 def _required(cause: str) -> Refusal:
     return ClientKeyRequired(
         "This request holds no client key of this gateway (kb_...), nor a token or certificate of "
         "one of its clients. Send a key as Bearer token, as user or password, in Access-Token or "
-        "X-Api-Key; who runs the gateway makes one with `keybearer keys new NAME`.",
+        "X-Api-Key, in another header, cookie or query parameter that is taken off anyway, or as "
+        "WebSocket subprotocol; who runs the gateway makes one with `keybearer keys new NAME`.",
         cause=cause,
         fields=CHALLENGE,
     )

@@ -8,12 +8,16 @@ Each spelling is judged once and remembered.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
+from proxy.dataplane.authenticate import KEY_PREFIX, keys_in
 from proxy.dataplane.destination import INFORMING, NAMING, OPAQUE, Way, lead_back
 from proxy.dataplane.errors import BadTarget
 from proxy.dataplane.forwarded import forwarding_lines, names_of, prefix_of, scheme_of
+from proxy.dataplane.overrides import is_override, is_override_parameter
+from proxy.dataplane.subprotocols import CREDENTIALS as PROTOCOL_CREDENTIALS, FIELD, Subprotocols
 from proxy.dataplane.target import parse_authority
 from proxy.judged import Judged
 
@@ -62,8 +66,9 @@ CLIENT_CREDENTIALS: Final = frozenset(
     }
 )
 KEY_FIELDS: Final = frozenset({"authorization", "proxy-authorization", "access-token", "x-api-key"})
-"""Where clients' keys are looked for on every route, beside what its credential goes into. All of
-them are stripped, so a dummy in one of them does no harm."""
+"""Where clients' keys are looked for in every form on every route, beside where its credential
+goes; in all else that is stripped, whole keys as they are. So a dummy in one of them does no harm.
+"""
 CLIENT_CREDENTIAL_PARAMETERS: Final = frozenset(
     {
         "access_token",
@@ -72,9 +77,11 @@ CLIENT_CREDENTIAL_PARAMETERS: Final = frozenset(
         "auth_token",
         "private_token",
         "client_secret",
+        "token",  # Jupyter, which prefers it to a header
     }
 )
 
+_KEY: Final = KEY_PREFIX.encode("ascii")
 _FORWARDING: Final = frozenset({"forwarded", "x-real-ip"})
 _NOT_OF_A_FOREIGN_PAGE: Final = frozenset({b"origin", b"cookie"})
 _PERSISTENCE: Final = frozenset({b"keep-alive", b"close", b""})
@@ -91,7 +98,9 @@ CONNECTION: Final = 2  # dropped, with the fields that it names
 SHARED_ORIGIN: Final = 3  # kept, but not where several routes are one browser origin
 REWRITE: Final = 4
 CREDENTIAL: Final = 5  # dropped, and told
-KEY_SLOT: Final = 6  # the same, and looked into for a client's key
+KEY_SLOT: Final = 6  # the same, and looked into for a client's key in every form
+OVERRIDE: Final = 7  # kept, but not where there are rules
+PROTOCOLS: Final = 8  # kept but for the members that are credentials
 MENTION: Final = (
     -1
 )  # rewritten, and the same again and again: every request of a page has a Referer
@@ -129,14 +138,20 @@ class Stripping:
         injected_parameters: the same for the query.
         headers: `strip.headers` and the names of `set_headers`.
         parameters: `strip.query`.
+        subprotocols: `strip.subprotocols`.
         keep: `strip.keep`, and `Cookie` where cookies pass; never an injected name.
+        overrides: there are rules, which fields that name another path or method would pass by.
+        keys: clients have keys.
     """
 
     injected_headers: frozenset[str] = frozenset()
     injected_parameters: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
     parameters: frozenset[str] = frozenset()
+    subprotocols: frozenset[str] = frozenset()
     keep: frozenset[str] = frozenset()
+    overrides: bool = False
+    keys: bool = False
 
 
 class RequestRules:
@@ -154,7 +169,7 @@ class RequestRules:
         names: what else it may call itself on every request.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 -- as many as there are names to remember
         self,
         origin: Origin,
         stripping: Stripping,
@@ -176,8 +191,13 @@ class RequestRules:
         always = frozenset(map(fold_parameter, stripping.injected_parameters))
         self._parameters = (CLIENT_CREDENTIAL_PARAMETERS - kept) | asked | always
         self._parameter_slots = always
+        self._kept_parameters = kept
         self._forbidden: Judged[str, str | None] = Judged(self._judge_parameter)
         self._mentions: dict[tuple[Field, str | None, str, bytes], bytes] = {}
+        self._overriding: Judged[str, str | None] = Judged(self._judge_override)
+        self._overrides = stripping.overrides
+        patterns = PROTOCOL_CREDENTIALS - frozenset(name.lower() for name in stripping.keep)
+        self._subprotocols = Subprotocols(patterns | stripping.subprotocols, keys=stripping.keys)
         self._scheme = origin.scheme
         self._keeps_host = host == "client"
         self._host = origin.authority if host in {"upstream", "client"} else host
@@ -187,7 +207,7 @@ class RequestRules:
         self.names = () if host in {"upstream", "client"} else (parse_authority(host),)
         self._set = b"".join(name + b": " + value + b"\r\n" for name, value in set_fields)
 
-    def _judge(self, name: bytes) -> int:
+    def _judge(self, name: bytes) -> int:  # noqa: PLR0911 -- one for each fate
         folded = fold_bytes(name)
         if name.lower() == b"connection":
             return CONNECTION
@@ -198,6 +218,10 @@ class RequestRules:
         forwarding = folded in _FORWARDING or folded.startswith("x-forwarded-")
         if dropped or forwarding or folded == "host":
             return DROP
+        if folded == FIELD:
+            return PROTOCOLS
+        if is_override(folded) and folded not in self._kept:
+            return OVERRIDE
         opaque = folded in OPAQUE and folded not in self._kept
         if folded in INFORMING:
             return MENTION
@@ -234,6 +258,7 @@ class RequestRules:
         foreign: bool = False,
         base: Base | None = None,
         named: list[Named] | None = None,
+        overrides: bool = False,
     ) -> tuple[bytes, list[str], list[str]]:
         """Return the field lines to send, without the credential, and what was taken off.
 
@@ -246,6 +271,7 @@ class RequestRules:
                 and the page has no part in what the browser keeps for our host.
             base: where references to us lead; None: they stay as they are.
             named: gets the resources that fields name; they are to be judged like the target.
+            overrides: the client has rules, which some fields would pass by.
 
         Raises:
             BadTarget: a reference could be read in two ways.
@@ -266,10 +292,16 @@ class RequestRules:
                 kept.append(field)
             elif fate == CONNECTION:
                 nominated.append(field[1])
+            elif fate == PROTOCOLS:
+                self._cut_protocols(field, kept, stripped, offered)
+            elif fate == OVERRIDE and not (overrides or self._overrides):
+                kept.append(field)
             elif fate >= CREDENTIAL:
                 stripped.append(_FOLDED[field[0]])
                 if fate == KEY_SLOT:
                     offered.append(field[1].decode("latin-1"))
+                elif fate == CREDENTIAL and field[1].find(_KEY) >= 0:
+                    offered += keys_in(field[1].decode("latin-1"))
             elif fate == MENTION:
                 led = self._mentioned(field, head, entrance, peer, base, stripped)
                 if led is not None:
@@ -284,7 +316,7 @@ class RequestRules:
             origin = self._origin_of(head, entrance, peer).encode("ascii") if ours else None
             kept = _of_a_page(kept, stripped, origin)
         if refers and base is not None:
-            way = self._way(head, entrance, peer, base, stripped)
+            way = self._way(head, entrance, peer, base, stripped, overrides=overrides)
             kept = self._led_back(kept, way, [] if named is None else named)
         host = self._host_of(entrance) if self._keeps_host else None
         parts = [self._host_line if host is None else f"Host: {host}\r\n".encode("ascii")]
@@ -301,10 +333,18 @@ class RequestRules:
         return b"".join(parts), stripped, offered
 
     def _way(
-        self, head: Head, entrance: Entrance, peer: Peer, base: Base, stripped: list[str]
+        self,
+        head: Head,
+        entrance: Entrance,
+        peer: Peer,
+        base: Base,
+        stripped: list[str],
+        *,
+        overrides: bool = False,
     ) -> Way:
         names, origin = _names(head, entrance, peer), self._origin_of(head, entrance, peer)
-        return Way(base, names, origin, self.query, stripped)
+        query = partial(self.query, overrides=overrides)
+        return Way(base, names, origin, query, stripped)
 
     def _mentioned(
         self,
@@ -332,6 +372,25 @@ class RequestRules:
             self._mentions[key] = led
         return led
 
+    def _cut_protocols(
+        self, field: Field, kept: list[Field], stripped: list[str], offered: list[str]
+    ) -> None:
+        cut = self._subprotocols.cut(field[1])
+        if cut is None:
+            kept.append(field)
+            return
+        stripped.append(_FOLDED[field[0]])
+        offered += cut[1]
+        if cut[0] is not None:
+            kept.append((field[0], cut[0]))
+
+    def overridden(self, head: Head) -> bool:
+        """Tell whether a field that has been passed on would pass by a client's rules."""
+        if self._overrides:
+            return False
+        fates = self._fates
+        return any(fates[name] == OVERRIDE for name, _ in head.fields)
+
     def _led_back(self, kept: list[Field], way: Way, named: list[Named]) -> list[Field]:
         """Return the fields with their references to us as the upstream's."""
         left: list[Field] = []
@@ -351,41 +410,76 @@ class RequestRules:
 
     def _judge_parameter(self, spelling: str) -> str | None:
         """Return the name of a parameter that is a credential, or None."""
-        decoded = unquote_plus(spelling, "latin-1")
+        decoded = _decoded(spelling)
         name = fold_parameter(decoded)
         if "[" in decoded and name not in self._parameters:
             name = _fold_unmatched(decoded)
         return name if name in self._parameters else None
 
-    def offered_in(self, query: str) -> list[str]:
-        """Return the values that stand in the query where the credential goes, decoded."""
-        if not self._parameter_slots:
-            return []
-        pairs = [pair.partition("=") for pair in query.split("&")]
-        return [
-            unquote_plus(value, "latin-1")
-            for name, _, value in pairs
-            if fold_parameter(unquote_plus(name, "latin-1")) in self._parameter_slots
-        ]
+    def _judge_override(self, spelling: str) -> str | None:
+        """Return the name of a parameter that names another path or method, or None."""
+        decoded = _decoded(spelling)
+        for name in (fold_parameter(decoded), _fold_unmatched(decoded)):
+            if is_override_parameter(name) and name not in self._kept_parameters:
+                return name
+        return None
 
-    def query(self, query: str | None) -> tuple[str | None, list[str]]:
+    def offered_in(self, query: str) -> list[str]:
+        """Return the values that stand in the query where a client's key may, decoded."""
+        offered: list[str] = []
+        for pair in query.split("&"):
+            name, _, value = pair.partition("=")
+            forbidden = self._forbidden[name]
+            if forbidden is not None:
+                text = unquote_plus(value, "latin-1")
+                offered += [text] if forbidden in self._parameter_slots else keys_in(text)
+        return offered
+
+    def query(self, query: str | None, *, overrides: bool = False) -> tuple[str | None, list[str]]:
         """Return the query without credentials, byte for byte otherwise, and the names stripped.
 
         An emptied query is None: it loses its `?`.
+
+        Args:
+            query: the client's.
+            overrides: the client has rules, which some parameters would pass by.
         """
         if not query:
             return query, []
         kept: list[str] = []
         stripped: list[str] = []
+        overrides = overrides or self._overrides
         for pair in query.split("&"):
-            forbidden = self._forbidden[pair.partition("=")[0]]
-            if forbidden is None:
+            name = pair.partition("=")[0]
+            forbidden = self._forbidden[name]
+            if forbidden is not None:
+                stripped.append(f"?{forbidden}")
+            elif not overrides or (";" not in pair and self._overriding[name] is None):
                 kept.append(pair)
             else:
-                stripped.append(f"?{forbidden}")
+                self._cut_overrides(pair, kept, stripped)
         if not stripped:
             return query, stripped
         return "&".join(kept) if kept else None, stripped
+
+    def _cut_overrides(self, pair: str, kept: list[str], stripped: list[str]) -> None:
+        """Keep what is left of a pair; some servers take `;` in it for `&`."""
+        left: list[str] = []
+        for part in pair.split(";"):
+            overriding = self._overriding[part.partition("=")[0]]
+            if overriding is None:
+                left.append(part)
+            else:
+                stripped.append(f"?{overriding}")
+        if left:
+            kept.append(";".join(left))
+
+
+def _decoded(spelling: str) -> str:
+    """Return a parameter's name decoded, each byte as a character."""
+    if not spelling.isascii():
+        spelling = spelling.encode("utf-8", "surrogateescape").decode("latin-1")
+    return unquote_plus(spelling, "latin-1")
 
 
 def _of_a_page(kept: list[Field], stripped: list[str], origin: bytes | None) -> list[Field]:

@@ -180,6 +180,20 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
         if target.query:
             offered += route.request.offered_in(target.query)
         caller = record.caller = authenticate(clients, offered, record.peer)
+    restricted = caller is not None and caller.policy.restricts
+    if restricted and route.request.overridden(head):
+        named.clear()
+        fields, stripped, _ = route.request.fields(
+            head,
+            entrance,
+            record.peer,
+            ours=page.ours,
+            foreign=page.foreign,
+            base=mount.base,
+            named=named,
+            overrides=True,
+        )
+        record.stripped = stripped
     # Policy, then limits; those that count requests are the handler's to ask.
     record.rule = _allow(route, caller, head.method, path)
     for each in named:
@@ -193,12 +207,12 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     # Inject: the credential comes last.
     query = target.query
     if query:
-        query, parameters = route.request.query(query)
+        query, parameters = route.request.query(query, overrides=restricted)
         stripped += parameters
     injector, pool = route.injector, route.pool
     record.injector = injector
     if clients is not None:
-        check_misplaced(clients, fields, path, query)
+        check_misplaced(clients, head.method, fields, path, query)
     if caller is not None and caller.injectors:
         injector = record.injector = caller.injector(route)
         pool = route.pool_for(injector)

@@ -22,7 +22,9 @@ _PIECE: Final = re.compile(
 _BASIC: Final = re.compile(r"basic[ \t]+(?=([0-9a-z+/]+))", re.IGNORECASE | re.ASCII)
 
 
-def check_misplaced(clients: Clients, fields: bytes, path: str, query: str | None) -> None:
+def check_misplaced(
+    clients: Clients, method: str, fields: bytes, path: str, query: str | None
+) -> None:
     """Refuse a request that would take a client's key upstream, in a place that is no slot.
 
     A piece counts too: of a client's key its name and 8 characters, of any other 16, for
@@ -30,6 +32,7 @@ def check_misplaced(clients: Clients, fields: bytes, path: str, query: str | Non
 
     Args:
         clients: whose keys there are.
+        method: that would be sent.
         fields: the lines that would be sent, without the credential.
         path: that would be sent.
         query: the same, or None.
@@ -44,6 +47,8 @@ def check_misplaced(clients: Clients, fields: bytes, path: str, query: str | Non
     if "basic" in text.lower():
         for basic in _BASIC.finditer(text):
             _check_text(clients, _decoded(basic[1]))
+    if "_" in method:
+        _check_text(clients, method)
     if "_" in path or "%" in path:
         _check_text(clients, path)
     if query and ("_" in query or "%" in query):
@@ -59,8 +64,8 @@ def _check_text(clients: Clients, text: str) -> None:
         if piece[2] is not None or clients.has(piece[1].lower()):
             raise BadRequest(
                 "A client key stands where it would be passed on to the upstream. Send it as "
-                "Bearer token, as Basic user or password, in Access-Token or X-Api-Key, and "
-                "nowhere else."
+                "Bearer token, as Basic user or password, in Access-Token or X-Api-Key, or where "
+                "else a credential is taken off."
             )
 
 

@@ -117,6 +117,7 @@ class Policy:
     ) -> None:
         self.methods = methods_set(methods)
         self.rules = tuple(rules)
+        self.restricts = self.methods is not None or bool(self.rules)
         self._label = label
         self._otherwise_allowed = not any(rule.allow for rule in self.rules)
 

@@ -126,7 +126,7 @@ class Record:
             f'{{"ts":"{now}","level":"info","event":"request","request_id":"{self.request_id}",'
             f'"client":{self._client()},'
             f'"route":{"null" if route is None else _NAMES[route.name]},'
-            f'"method":{_NAMES[head.method]},"path":{_PATHS[_path(head.target)]},'
+            f'"method":{_PATHS[head.method]},"path":{_PATHS[_path(head.target)]},'
             f'"status":{self.status},"error":{_or_null(self.error)},'
             f'"cause":{"null" if self.cause is None else _shown(self.cause)},'
             f'"bytes_in":{size},"bytes_out":{self.bytes_out},'
@@ -169,6 +169,7 @@ def _shown(text: str) -> str:
 
 
 _PATHS: Final[Judged[str, str]] = Judged(_shown)
+"""And methods, for any token is one."""
 
 
 def _or_null(text: str | None) -> str:

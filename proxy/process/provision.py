@@ -202,7 +202,10 @@ class _Works:
                 injected_parameters=parameters,
                 headers=frozenset(config.strip.headers),
                 parameters=frozenset(config.strip.query),
+                subprotocols=frozenset(config.strip.subprotocols),
                 keep=frozenset(keep),
+                overrides=config.methods is not None or bool(config.rules),
+                keys=self.config.has_clients,
             ),
             set_fields=[
                 (name.encode("ascii"), value.encode("utf-8"))

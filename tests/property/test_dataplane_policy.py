@@ -91,7 +91,7 @@ def servers(path):
     """Yield what servers take a path for: an own, naive model of each kind of them."""
     choices = product((1, 2), *[(True, False)] * 3, TRIMMERS)
     for times, slash, backslash, early, trim in choices:
-        text = path.encode()
+        text = path.encode("utf-8", "surrogateescape")
         for _ in range(times):
             bare = re.sub(rb";[^/]*", b"", text) if early else text
             text = unquote_to_bytes(bare if slash else re.sub(rb"(?i)%2f", b"%252f", bare))

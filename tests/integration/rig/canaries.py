@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ ALICE, BOB, CAROL, STRANGER = new("alice"), new("bob"), new("carol"), new("mallo
 OF_ALICE_BUT_WRONG = new("alice", seed=1)
 WHOLE = [ALICE, BOB, CAROL, STRANGER, OF_ALICE_BUT_WRONG, ALICE.mistyped]
 GOOD = [ALICE, BOB]
+BEARER = "base64url.bearer.authorization.k8s.io."
 MOST_CUT = SECRET_LENGTH - PART_LENGTH
 # Of nobody's key, what is shorter cannot be told from names that mean no harm: kb_report_20240101.
 MOST_CUT_OF_NOBODYS = SECRET_LENGTH - 16
@@ -33,6 +34,11 @@ def spelled(random, name):
 def basic(text):
     """Return credentials as RFC 7617 puts them."""
     return f"Basic {b64encode(text.encode()).decode()}"
+
+
+def base64url(text):
+    """Return a text as RFC 4648 5 puts it, without padding."""
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def escaped(text):
@@ -54,6 +60,11 @@ SLOTS: dict[str, Callable[[str], tuple[str, str]]] = {
     "proxy password": lambda key: ("Proxy-Authorization", basic(f"me:{key}")),
     "own": lambda key: ("X-Own", f"own {key}!"),
     "bare in the own": lambda key: ("X-Own", key),
+    "cookie": lambda key: ("Cookie", f"kb_theme=dark; session={key}"),
+    "X-Auth-Token": lambda key: ("X-Auth-Token", key),
+    "Private-Token": lambda key: ("Private-Token", f"Bearer {key}"),
+    "subprotocol": lambda key: ("Sec-WebSocket-Protocol", f"a, openai-insecure-api-key.{key}"),
+    "encoded subprotocol": lambda key: ("Sec-WebSocket-Protocol", f"{BEARER}{base64url(key)}, a"),
 }
 # Where nobody looks for a key, and where it would go on to the upstream.
 FIELDS: dict[str, Callable[[str], tuple[str, str]]] = {
@@ -67,7 +78,7 @@ FIELDS: dict[str, Callable[[str], tuple[str, str]]] = {
     ),
     "as a user elsewhere": lambda key: ("X-Other", f"basic {basic(f'{key}:x')[6:]}"),
     "User-Agent": lambda key: ("User-Agent", f"tool/1 ({key})"),
-    "Referer": lambda key: ("Referer", f"http://localhost/?key={key}"),
+    "Referer": lambda key: ("Referer", f"http://localhost/api/?key={key}"),
 }
 TARGETS: dict[str, Callable[[str], str]] = {
     "segment": lambda key: f"/{key}/x",
@@ -80,8 +91,6 @@ TARGETS: dict[str, Callable[[str], str]] = {
 }
 # Where it is dropped, refused or never sent for another reason.
 ELSEWHERE: dict[str, Callable[[str], tuple[str, str]]] = {
-    "cookie": lambda key: ("Cookie", f"session={key}"),
-    "other credential": lambda key: ("Private-Token", key),
     "Connection": lambda key: ("Connection", key),
     "Forwarded": lambda key: ("X-Forwarded-For", key),
     "Origin": lambda key: ("Origin", f"http://{key}"),

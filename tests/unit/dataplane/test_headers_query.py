@@ -19,7 +19,7 @@ RULES = RequestRules(
 )
 
 # DESIGN 3, copied; `apikey` is kept above.
-FIXED = ["access_token", "api_key", "auth_token", "private_token", "client_secret"]
+FIXED = ["access_token", "api_key", "auth_token", "private_token", "client_secret", "token"]
 
 CHANGED = {
     "the only pair goes with its mark": ("access_token=x", None, ["?access_token"]),
@@ -61,6 +61,42 @@ UNCHANGED = {
     "a name that is a value": "a=b=access_token",
     "bytes of all kinds": "q=%zz+%E9&&;a=b&=&%&[]=/?",
 }
+
+
+GUARDED = RequestRules(UP, Stripping(overrides=True, keep=frozenset({"x_method_override"})))
+OVERRIDES = {
+    "as Rails has it": ("_method=DELETE&a", "a", ["?_method"]),
+    "in capitals": ("a&_METHOD=DELETE", "a", ["?_method"]),
+    "encoded": ("%5Fme%74hod=PUT", None, ["?_method"]),
+    "with a dot, as PHP reads it": (".method=PUT", None, ["?_method"]),
+    "with a space, as PHP reads it": ("%20_method=PUT", None, ["?_method"]),
+    "as a list": ("_method[]=PUT", None, ["?_method"]),
+    "as Salesforce has it": ("_HttpMethod=PATCH", None, ["?_httpmethod"]),
+    "as a field": ("X-HTTP-Method-Override=PUT", None, ["?x_http_method_override"]),
+    "a path": ("x_astro_path=/admin", None, ["?x_astro_path"]),
+    "behind a semicolon": ("a=b;_method=PUT&c", "a=b&c", ["?_method"]),
+    "before a semicolon": ("_method=PUT;a;;b", "a;;b", ["?_method"]),
+    "between semicolons": ("a;_method;_method=x;b", "a;b", ["?_method", "?_method"]),
+    "beside a credential": ("_method=x&token=y", None, ["?_method", "?token"]),
+    "kept": ("x-method-override=x;y", "x-method-override=x;y", []),
+    "other names": ("method=x&a_method=y;b&_methods", "method=x&a_method=y;b&_methods", []),
+}
+
+
+@pytest.mark.parametrize(("query", "kept", "stripped"), OVERRIDES.values(), ids=OVERRIDES)
+def test_parameters_that_name_another_method_or_path(query, kept, stripped):
+    """They are stripped where a route or a client has rules, and nowhere else."""
+    assert (kept, stripped) == GUARDED.query(query)
+    if "token" not in query:
+        assert (query, []) == RequestRules(UP, Stripping()).query(query)
+
+
+def test_a_clients_rules_count_too():
+    """On a route that has none."""
+    rules = RequestRules(UP, Stripping())
+
+    assert ("a", ["?_method"]) == rules.query("a&_method=PUT", overrides=True)
+    assert ("a&_method=PUT", []) == rules.query("a&_method=PUT")
 
 
 @pytest.mark.parametrize("name", FIXED)

@@ -130,6 +130,74 @@ def test_the_injected_name_is_stripped_even_if_kept(make_head):
     assert expected == sent(rules, head)
 
 
+OVERRIDES = [
+    *(
+        "X-Original-URL",
+        "X-Original-URI",
+        "X-Original-Path",
+        "X-Original-Host",
+        "X-Original-Method",
+    ),
+    *("X-Rewrite-URL", "X-Envoy-Original-Path", "X-Override-URL", "X-Request-URI", "Request-URI"),
+    *("X-HTTP-DestinationURL", "X-HTTP-Path-Override", "X-WAWS-Unencoded-URL", "X-MS-Original-URL"),
+    *(
+        "X-Script-Name",
+        "Script-Name",
+        "Path-Info",
+        "X-Astro-Path",
+        "X-Proxy-URL",
+        "X-Replaced-Path",
+    ),
+    *("X-Host", "X-HTTP-Host", "X-HTTP-Host-Override", "Proxy-Host"),
+    *("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Method"),
+    *("X-Middleware-Subrequest", "X-Middleware-Rewrite", "X-Invoke-Path", "X-Matched-Path"),
+]
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_fields_that_name_another_path_host_or_method(make_head, name):
+    """They are stripped where the route or the client has rules, unless they are kept."""
+    fields = [(each.encode(), b"/admin") for each in sorted(spellings(name))]
+    head = make_head(*fields)
+    lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+    guarded = RequestRules(UP, Stripping(overrides=True))
+    keeping = RequestRules(UP, Stripping(overrides=True, keep=frozenset({name})))
+    of_a_client, stripped, _ = PLAIN.fields(head, ENTRANCE, PEER, ours=False, overrides=True)
+
+    assert (b"", [name.lower()] * len(fields)) == sent(guarded, head)
+    assert (HOST_LINE, [name.lower()] * len(fields)) == (of_a_client, stripped)
+    assert (lines, []) == sent(keeping, head) == sent(PLAIN, head)
+    assert [True, False, False] == [each.overridden(head) for each in (PLAIN, guarded, keeping)]
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Middleware-Prefetch", "Next-Url", "X-Origin", "Override", "Url"]
+)
+def test_what_only_looks_like_one_is_untouched(make_head, name):
+    guarded = RequestRules(UP, Stripping(overrides=True))
+    head = make_head((name.encode(), b"x"))
+
+    assert (f"{name}: x\r\n".encode(), []) == sent(guarded, head)
+    assert not PLAIN.overridden(head)
+
+
+def test_subprotocols_that_are_credentials_are_stripped(make_head):
+    """In each of several fields; a field of nothing else goes; `strip.keep` keeps them."""
+    head = make_head(
+        (b"Sec-WebSocket-Protocol", b"a, openai-insecure-api-key.x"),
+        (b"sec_websocket_protocol", b"openai-insecure-api-key.y"),
+        (b"SEC-WEBSOCKET-PROTOCOL", b"b ,c"),
+    )
+    keeping = RequestRules(UP, Stripping(keep=frozenset({"OpenAI-insecure-api-key.*"})))
+    asking = RequestRules(UP, Stripping(subprotocols=frozenset({"b", "c"})))
+    name = "sec-websocket-protocol"
+
+    expected = b"Sec-WebSocket-Protocol: a\r\nSEC-WEBSOCKET-PROTOCOL: b ,c\r\n"
+    assert (expected, [name, name]) == sent(PLAIN, head)
+    assert [] == sent(keeping, head)[1]
+    assert (b"Sec-WebSocket-Protocol: a\r\n", [name] * 3) == sent(asking, head)
+
+
 def test_configured_names_are_stripped(make_head):
     """`strip.headers`, in any spelling."""
     rules = RequestRules(UP, Stripping(headers=frozenset({"X_My-Token"})))

@@ -21,10 +21,10 @@ def basic(pair: str) -> str:
     return f"Basic {b64encode(pair.encode()).decode()}"
 
 
-def passes(fields: str, target: str) -> None:
+def passes(fields: str, target: str, method: str = "GET") -> None:
     """Check a request on its way to the upstream."""
     path, _, query = target.partition("?")
-    check_misplaced(CLIENTS, fields.encode(), path, query or None)
+    check_misplaced(CLIENTS, method, fields.encode(), path, query or None)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,13 @@ def test_a_key_is_not_passed_on(fields, target):
     with pytest.raises(BadRequest) as refused:
         passes(fields, target)
     assert "kb_" not in str(refused.value)
+
+
+def test_a_method_may_be_a_piece_of_a_key():
+    """Any token is one."""
+    with pytest.raises(BadRequest):
+        passes("", "/", PIECE)
+    passes("", "/", "VERSION_CONTROL")
 
 
 @pytest.mark.parametrize(
