@@ -123,6 +123,17 @@ async def test_what_a_private_authority_has_not_proved(serve, start, tmp_path, l
     assert [] == upstream.requests
 
 
+async def test_a_mapped_address_is_verified_as_the_address_that_it_is(serve, start, tmp_path):
+    """Certificates name that one."""
+    upstream = await serve(tls=private_ca.leaf(CA).served(tmp_path / "leaf.pem"))
+    (tmp_path / "ca.pem").write_bytes(CA.pem)
+    origin = f"https://[::ffff:127.0.0.1]:{upstream.port}"
+    proxy = await start(one_route(origin, tls={"ca": str(tmp_path / "ca.pem")}))
+
+    assert 200 == (await proxy.ask(get())).status
+    assert f"127.0.0.1:{upstream.port}".encode() == upstream.requests[0].one(b"Host")
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_the_verdict_is_the_same_on_every_python(own, ca_file):
     """For the system's authorities as well, where companies put theirs."""
