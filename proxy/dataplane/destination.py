@@ -186,7 +186,9 @@ def _lead_back_referer(value: bytes, way: Way) -> bytes | None:
         path = _path_of(target, way)
     except (BadTarget, BadRequest):
         return value
-    return None if path is None else _written(target, path, way)
+    if path is not None:
+        return _written(target, path, way)
+    return value if _longest_other(target, way.base) < 0 else None
 
 
 def _parse(text: str) -> Target:
@@ -201,15 +203,17 @@ def _path_of(target: Target, way: Way) -> str | None:
         upstream = way.base.origin
         itself = (Authority(upstream.host, upstream.port), *way.base.names)
         return target.path if _is_one_of(target, itself) else None
-    path = target.path.encode("utf-8", "surrogateescape")
-    prefix, found = way.base.prefix, -1
-    for other in way.base.others:
-        if is_below(path, other):
-            found = max(found, len(other))
-    if is_below(path, prefix) and found < len(prefix):
+    prefix, other = way.base.prefix, _longest_other(target, way.base)
+    if is_below(target.path.encode("utf-8", "surrogateescape"), prefix) and other < len(prefix):
         return target.path[len(prefix) :] or "/"
     # A path that is nobody's here is the upstream's own: clients have it from a body.
-    return target.path if found < 0 and target.authority is None else None
+    return target.path if other < 0 and target.authority is None else None
+
+
+def _longest_other(target: Target, base: Base) -> int:
+    """Return the length of the longest prefix of another route that a path has, -1 for none."""
+    path = target.path.encode("utf-8", "surrogateescape")
+    return max([len(each) for each in base.others if is_below(path, each)], default=-1)
 
 
 def _is_one_of(target: Target, names: Sequence[Authority]) -> bool:

@@ -220,6 +220,7 @@ def test_the_parts_of_an_upload_are_led_back(value, goes_on, paths):
         (b"http://proxy.test:8484/name/a?api_key=x&b=1", b"https://up.example/a?b=1"),
         (b"http://proxy.test:8484/other/secret", None),
         (b"http://proxy.test:8484/name/deep/secret", None),
+        (b"http://proxy.test:8484/", b"http://proxy.test:8484/"),
         (b"https://elsewhere.example/name/a", b"https://elsewhere.example/name/a"),
         (b"https://up.example/a", b"https://up.example/a"),
         (b"about:blank", b"about:blank"),
