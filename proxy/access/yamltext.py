@@ -30,6 +30,7 @@ MAX_DEPTH: Final = 32
 MAX_NODES: Final = 1_000_000  # aliases counted each time; 10,000 clients have about 120,000
 
 BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_CONTROL: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _TAIL: Final = re.compile("[ \t]*(?:#[^\n\r\x85\u2028\u2029]*)?")
 _ALIAS: Final = re.compile(r"\s*+[:-]?+\s*+\*[^\s,\[\]{}]++")
 _BY_HAND: Final = "it cannot be edited safely; do it by hand, or write it plainer and try again"
@@ -162,7 +163,7 @@ def _explained(error: yaml.YAMLError, text: str) -> tuple[tuple[int, int] | None
     """Return where a text cannot be read, and a sentence that does not quote it."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:  # the parser refuses a character before it counts lines
-        control = re.search("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]", text)
+        control = _CONTROL.search(text)
         place = None if control is None else place_after(text[: control.start()])
         named_ = "" if control is None else f": the control character {named(control[0])} is here"
         return place, f"not valid YAML{named_}; mend it first"

@@ -102,6 +102,7 @@ def held(directory):
 @pytest.mark.parametrize("command", [("new", "bob", "--routes", "r"), ("revoke", "alice")])
 def test_another_editor_is_not_waited_for_for_ever(clients, monkeypatch, command):
     """Nothing is changed, and no key is shown that would not work."""
+    monkeypatch.setattr("proxy.cli.keys.GIVE_UP_S", 30.0)  # as the command tells it
     monkeypatch.setattr("proxy.access.editlock.TOLD_S", 0.0)
     monkeypatch.setattr("proxy.access.editlock.GIVE_UP_S", 0.1)
     before = clients.read_text()
