@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from hypothesis import assume, given, strategies as st
 
 from proxy.dataplane.errors import BadRequest, BadTarget, MethodDenied, NoRoute
+from proxy.dataplane.headers import RequestRules, Stripping
 from proxy.dataplane.inject import Injection
 from proxy.dataplane.model import Entrance
 from proxy.dataplane.outbound import assemble
@@ -52,9 +53,10 @@ HARMLESS = st.lists(
 
 def route(name, path):
     """Return a route of which only the entrance matters."""
-    pool = SimpleNamespace(endpoint=Endpoint(Origin("http", "up", 80)))
+    origin = Origin("http", "up", 80)
+    pool = SimpleNamespace(endpoint=Endpoint(origin))
     unused = cast("Any", None)
-    request = cast("Any", SimpleNamespace(names=()))
+    request = RequestRules(origin, Stripping())  # a real one: the compiled build looks at its class
     return Route(name, cast("Any", pool), path, (), unused, request, unused, unused, None, 0)
 
 
