@@ -23,8 +23,19 @@ if TYPE_CHECKING:
 _WORDS: Final = (b"Bearer", b"token", b"Basic")
 """In front of a token in an `Authorization` field, and copied with it."""
 _WORD: Final = re.compile(b"(?:%b) " % b"|".join(_WORDS), re.IGNORECASE)
-_QUOTED: Final = re.compile(rb"""(["'`]).*\1\Z|\xe2\x80[\x98-\x9f]""")
-_ASSIGNED: Final = re.compile(rb"(?:export )?[A-Za-z_][A-Za-z0-9_]*=[^=]")
+_BLANK: Final = re.compile(rb"[^ ]+ ")
+_ODD: Final = (
+    (
+        re.compile(rb"""(["'`]).*\1\Z|\xe2\x80[\x98-\x9f]"""),
+        "has quotes around it, which are sent with the secret",
+    ),
+    (
+        re.compile(rb"(?:export )?[A-Za-z_][A-Za-z0-9_]*=[^=]"),
+        "begins with NAME=, as a line of an env file does",
+    ),
+    (re.compile(rb"\$\{|\$\("), "begins with a reference to a variable, which nothing fills in"),
+    (re.compile(rb'\{ *"'), "is JSON, which is sent whole"),
+)
 
 
 class Secrets:
@@ -136,13 +147,14 @@ def _added(slot: Slot, scheme: str) -> Iterator[bytes]:
 
 def doubtful(secret: Secret, slot: Slot) -> str | None:
     """Return what is odd about a secret, None if nothing is."""
-    if secret.looks_like(_QUOTED):
-        return "has quotes around it, which are sent with the secret"
-    if secret.looks_like(_ASSIGNED):
-        return "begins with NAME=, as a line of an env file does"
-    whole = slot.name.lower() == b"authorization" and not slot.before
-    if not whole and secret.looks_like(_WORD):
+    odd = next((said for form, said in _ODD if secret.looks_like(form)), None)
+    if odd is not None:
+        return odd
+    bare = slot.name.lower() == b"authorization" and not slot.before
+    if not bare and secret.looks_like(_WORD):
         return "begins with a word of the Authorization field"
+    if slot.before == b"Bearer " and secret.looks_like(_BLANK):
+        return "holds a blank, as no Bearer token does (RFC 6750)"
     return None
 
 

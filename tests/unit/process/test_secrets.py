@@ -39,6 +39,9 @@ DOUBTFUL = [
     ("query", f"\u201c{TOKEN}\u201d", "has quotes around it"),
     ("bearer", f"TOKEN={TOKEN}", "begins with NAME="),
     ("basic", f"export PASS={TOKEN}", "begins with NAME="),
+    ("bearer", "${TOKEN}", "begins with a reference to a variable"),
+    ("query", '{"token": "canary"}', "is JSON, which is sent whole"),
+    ("bearer", f"{TOKEN} # mine", "holds a blank, as no Bearer token does"),
     ("access-token", f"Bearer {TOKEN}", "begins with a word of the Authorization field"),
 ]
 FINE = [
