@@ -197,6 +197,7 @@ class RequestRules:
         self._overriding: Judged[str, str | None] = Judged(self._judge_override)
         self._overrides = stripping.overrides
         patterns = PROTOCOL_CREDENTIALS - frozenset(name.lower() for name in stripping.keep)
+        patterns = frozenset() if FIELD in keep else patterns
         self._subprotocols = Subprotocols(patterns | stripping.subprotocols, keys=stripping.keys)
         self._scheme = origin.scheme
         self._keeps_host = host == "client"

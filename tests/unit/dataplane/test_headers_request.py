@@ -195,6 +195,7 @@ def test_subprotocols_that_are_credentials_are_stripped(make_head):
     expected = b"Sec-WebSocket-Protocol: a\r\nSEC-WEBSOCKET-PROTOCOL: b ,c\r\n"
     assert (expected, [name, name]) == sent(PLAIN, head)
     assert [] == sent(keeping, head)[1]
+    assert [] == sent(RequestRules(UP, Stripping(keep=frozenset({name}))), head)[1]
     assert (b"Sec-WebSocket-Protocol: a\r\n", [name] * 3) == sent(asking, head)
 
 
