@@ -162,6 +162,10 @@ def _act_on(name: str, value: bytes, way: Way, named: list[Named]) -> bytes:
             cause=f"{title} leads to another host or route",
         )
     named.append(Named(title, path))
+    told, raw = way.base.told, path.encode("utf-8", "surrogateescape")
+    if told and is_below(raw, told):
+        # An upstream that is sent the prefix may cut it off what it takes for a URL of ours.
+        named.append(Named(title, raw[len(told) :].decode("utf-8", "surrogateescape") or "/"))
     return _written(target, path, way)
 
 

@@ -263,6 +263,15 @@ async def test_a_rule_judges_a_destination_by_the_requests_own_method(start, ups
     assert "Destination names what is denied" == (await proxy.logged())["cause"]
 
 
+async def test_an_upstream_that_cuts_the_prefix_off_is_not_led_past_the_rules(start, upstream):
+    """It is sent X-Forwarded-Prefix, and may take a destination for a URL of ours."""
+    proxy = await start(one_route(upstream.origin, rules=DENIED, forwarded=True))
+
+    answer = await proxy.ask(copied("/api/api/secret/b"))
+
+    assert (403, []) == (answer.status, upstream.visits)
+
+
 async def test_an_allow_has_to_name_the_destination_too(start, upstream):
     """With an `allow` in the list everything else is denied."""
     allow = [{"paths": ["/open/**"], "action": "allow"}]
