@@ -39,6 +39,9 @@ LINGER_SIZE: Final = 1024 * 1024
 """What a client still sends after a refusal is read and dropped for so long and so much: closing
 on it would reset the connection, and the client might lose the answer (RFC 9112 9.6)."""
 
+A_TURN: Final = 8
+"""Pipelined requests that are answered in one turn of the loop."""
+
 _GONE: Final = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 _TOO_MANY: Final = "Too many requests from this address are under way; try again later."
@@ -57,7 +60,8 @@ class ClientConnection(Reading):
     """One client's connection."""
 
     __slots__ = (
-        "_awaited", "_entrance", "_front", "_heir", "_local", "_wire", "crowded", "peer", "wait",
+        "_awaited", "_entrance", "_front", "_heir", "_local", "_served", "_wire", "crowded", "peer",
+        "wait",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +74,8 @@ class ClientConnection(Reading):
         """Has the transport, and is told what becomes of it."""
         self._awaited: StreamReader | None = None
         """The body that a task waits for."""
+        self._served = 0
+        """Requests that were answered while others waited behind them."""
         self._wire: asyncio.Transport | None = None
         self.wait = Wait(front.limits, loop, self.waited)
         self.crowded = False
@@ -107,9 +113,8 @@ class ClientConnection(Reading):
                 break
             if not keep or self.transport is None or (cutter.last and not messages):
                 break
-            if self._paused:
-                # Else the answers of a client that asks and does not read would pile up here.
-                await self._drain_helper()
+            if self._paused or messages:
+                await self._let_others()
             self.wait.begin(HEAD if cutter.pending else NEXT)
         self._finish()
 
@@ -126,6 +131,17 @@ class ClientConnection(Reading):
             return await handler.handle(head, request, self._entrance, peer, request)
         finally:
             front.answered(peer)
+
+    async def _let_others(self) -> None:
+        """Wait for the reader of the answers, or for a turn where many requests came at once."""
+        if self._paused:
+            # Else the answers of a client that asks and does not read would pile up here.
+            await self._drain_helper()
+        else:
+            # Refusals wait for nothing: other clients would wait for all of them.
+            self._served += 1
+            if not self._served % A_TURN:
+                await asyncio.sleep(0)
 
     def hand_over(self, heir: End) -> tuple[asyncio.Transport | None, bytes]:
         """Give the transport away, for good, with what has come behind the request."""

@@ -33,6 +33,10 @@ _LONGEST_METHOD: Final = 48
 """No method is longer, and every client key is: none is logged as a method."""
 _STAND_IN: Final = b"POST"
 """No parser knows all methods, for any token is one (RFC 9110 9.1): it is given this one."""
+_STEP: Final = 1024
+_LINES: Final = 512
+"""Line ends in a body in chunks that are parsed in one turn, or those in `_STEP` bytes."""
+
 _VERSIONS: Final = (b" HTTP/1.1", b" HTTP/1.0")
 _VERSION_SIZE: Final = 9
 _LINE_SLACK: Final = 64
@@ -165,6 +169,22 @@ def _target_of(line: bytes) -> bytes:
     if one_line and target == target.strip(b" \t") and _METHOD.fullmatch(method) is not None:
         return target
     return b""
+
+
+def size_of_turn(data: bytes) -> int:
+    """Return how much of a body in chunks is parsed in one turn of the loop.
+
+    Each chunk costs the same, however small it is, and has two line ends. A client may send
+    thousands in one segment, and others wait meanwhile.
+    """
+    size = lines = 0
+    while size < len(data):
+        step = max(size, _STEP)
+        lines += data.count(b"\n", size, size + step)
+        if lines > _LINES and size:
+            return size
+        size += step
+    return len(data)
 
 
 def end_of_piece(tail: bytes, data: bytes) -> int:

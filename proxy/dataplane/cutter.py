@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from proxy.dataplane.cut import END, end_of_head, end_of_piece, stand_in
+from proxy.dataplane.cut import end_of_head, end_of_piece, size_of_turn, stand_in
 from proxy.dataplane.names import CONTENT_LENGTH
 
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 PIECES: Final = 64
-"""In so many pieces the bytes of a chunked body are parsed that came at once; then as one, up to
-the last place that looks like its end, for each piece costs as much as many bytes."""
+"""Pieces of bodies in chunks that are parsed in one turn of the loop: each costs as much as many
+bytes, and a body may have many places that look like its end."""
 
 
 _BREAKS: Final = (0x0D, 0x0A)
@@ -55,14 +55,15 @@ class Cutter:
         pending: what has come and has not been handed out.
         body: of the last head that was read; None: it has none.
         held: nothing is parsed now.
+        later: the rest of what is pending is parsed in the next turn of the loop.
         last: no further head is read.
         upgrading: because the last one asks for an upgrade.
         piece: was given to the parser last.
     """
 
     __slots__ = (
-        "_bulk", "_left", "_limits", "_queue", "_reader", "_soiled", "_spent", "_tail", "body",
-        "held", "last", "pending", "piece", "upgrading",
+        "_left", "_limits", "_pieces", "_queue", "_reader", "_soiled", "_spent", "_tail", "_turn",
+        "body", "held", "last", "later", "pending", "piece", "upgrading",
     )  # fmt: skip
 
     def __init__(self, limits: ClientLimits, reader: Reader, queue: deque[Any]) -> None:
@@ -75,8 +76,11 @@ class Cutter:
         """Bytes that are left of the body; None: it is in chunks."""
         self._tail = b""
         """Its last bytes, where the end of the chunks may have begun."""
-        self._bulk = False
-        """So many places of it look like its end that they are not tried one by one."""
+        self.later = False
+        self._pieces = 0
+        """So many of bodies in chunks have been parsed in this turn."""
+        self._turn = -1
+        """Bytes of them that are left to this turn; -1: none has been parsed yet."""
         self._soiled = False
         """The parser has read chunks: it would give their last trailer to the next request."""
         self.pending = b""
@@ -109,19 +113,23 @@ class Cutter:
             Refusal: what comes next is no head that will be read.
             HttpProcessingError: the parser does not read `piece`.
         """
-        count = came = 0
+        came = self._pieces = 0
+        self._turn = -1
+        self.later = False
         if data:
             self.pending = self.pending + data if self.pending else data
         else:
             came = self._feed(b"", parser)
-        while self.pending and not self.held:
-            piece = self._next(count)
+        while self.pending and not self.held and not self.later:
+            if self._left is None and self.in_body:
+                came += self._read_chunks(parser)
+                continue
+            piece = self._next()
             if not piece:
                 break
             if self._spent and self._reader is not None:
                 self._spent, parser = False, self._reader.renewed()
             came += self._feed(piece, parser)
-            count += 1
         return came
 
     def read_stand_in(self, *, method: bool) -> int | None:
@@ -157,10 +165,10 @@ class Cutter:
         self._queue.append(taken)
         return 1
 
-    def _next(self, count: int) -> bytes:
+    def _next(self) -> bytes:
         """Return the piece that is parsed next; empty: nothing yet, or nothing more."""
-        self._bulk = False
-        size = self._body_size(self.pending, count) if self.in_body else self._head_size()
+        left = self._left if self.in_body else None
+        size = self._head_size() if left is None else self._body_size(left)
         pending = self.pending
         if size == len(pending):
             self.pending = b""
@@ -168,15 +176,30 @@ class Cutter:
         self.pending = pending[size:]
         return pending[:size]
 
-    def _body_size(self, pending: bytes, count: int) -> int:
-        if self._left is not None:
-            size = min(self._left, len(pending))
-            self._left -= size
-            return size
-        self._bulk = count >= PIECES and END in pending
-        size = pending.rfind(END) + len(END) if self._bulk else end_of_piece(self._tail, pending)
-        self._tail = (self._tail + pending[max(size - 3, 0) : size])[-3:]
+    def _body_size(self, left: int) -> int:
+        size = min(left, len(self.pending))
+        self._left = left - size
         return size
+
+    def _read_chunks(self, parser: Any) -> int:
+        """Give the parser the pieces of a body in chunks, until it or the turn is over."""
+        pending = self.pending
+        if self._turn < 0:
+            self._turn = size_of_turn(pending)
+        # Cut off once: to cut each piece off all that is pending would cost as much again.
+        rest = pending[self._turn :]
+        pending = pending[: self._turn]
+        came = 0
+        while pending and self._pieces < PIECES and self.in_body and not self.held:
+            size = end_of_piece(self._tail, pending)
+            self._tail = (self._tail + pending[max(size - 3, 0) : size])[-3:]
+            piece, pending = pending[:size], pending[size:]
+            self._pieces += 1
+            self._turn -= size
+            came += self._feed(piece, parser)
+        self.pending = pending + rest if pending else rest
+        self.later = bool(self.pending) and not (self._turn and self._pieces < PIECES)
+        return came
 
     def _head_size(self) -> int:
         if self.last:
@@ -199,8 +222,6 @@ class Cutter:
             message: the head.
             body: what comes behind it.
         """
-        if self._bulk:
-            self.last = True  # only one message at a time is taken up
         if self.last:
             return False
         self.body = None if body.is_eof() else body
@@ -220,6 +241,7 @@ class Cutter:
     def end(self) -> None:
         """Read no more; what has come is nobody's."""
         self.last = True
+        self.later = False
         self.pending = b""
 
     def lost(self) -> None:

@@ -47,7 +47,7 @@ class Unreadable(NamedTuple):
 class Reading(RequestHandler):
     """The reading half of a client's connection: fills the queue of requests and their bodies."""
 
-    __slots__ = ("_deaf_for", "_limits", "cutter")
+    __slots__ = ("_deaf_for", "_limits", "_turning", "cutter")
 
     def __init__(
         self, limits: ClientLimits, server: Server, loop: asyncio.AbstractEventLoop
@@ -66,6 +66,8 @@ class Reading(RequestHandler):
         self.cutter = Cutter(limits, self, self._messages)
         self._deaf_for: int | None = None
         """So many bytes may still come, and are dropped: nobody will answer them."""
+        self._turning = False
+        """The next turn of the loop parses on."""
 
     def data_received(self, data: bytes) -> None:
         """Give the parser what has come, one message at a time, and no more than is taken up.
@@ -77,8 +79,32 @@ class Reading(RequestHandler):
             return
         if self._force_close or self._parser is None:
             return
+        waited = self.cutter.later
+        self._read(data)
+        if self.cutter.pending:
+            self._hold_back()
+        if self.cutter.later:
+            self._wait_a_turn()
+        elif waited:
+            self._resume_reading_for_buffer()
+
+    def _wait_a_turn(self) -> None:
+        """Parse on in the next turn of the loop, so that others have theirs; read no more yet."""
+        if not self._buffer_paused:
+            self._pause_reading_for_buffer()
+        if not self._turning:
+            self._turning = True
+            self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turning = False
+        # Who takes a body parses on, if it is held meanwhile.
+        if self.cutter.later and not self.cutter.held:
+            self.data_received(b"")
+
+    def _read(self, data: bytes) -> None:
         try:
-            came = self._read(data)
+            came = self._parse(data)
         except Refusal as refusal:
             # Its traceback would keep the bytes for as long as the client lingers.
             self._unreadable(refusal.with_traceback(None))
@@ -87,10 +113,8 @@ class Reading(RequestHandler):
         else:
             if came:
                 self._taken_up(came)
-        if self.cutter.pending:
-            self._hold_back()
 
-    def _read(self, data: bytes) -> int:
+    def _parse(self, data: bytes) -> int:
         """Give the parser what has come; what it does not read of a request line in disguise."""
         came = 0
         while True:
@@ -109,7 +133,9 @@ class Reading(RequestHandler):
         super().pause_reading()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 -- aiohttp's
-        """Parse on."""
+        """Parse on, if reading is paused: aiohttp calls this for each piece that is taken."""
+        if not self._reading_paused:
+            return
         self.cutter.held = False
         super().resume_reading(resume_parser)
 
@@ -154,7 +180,7 @@ class Reading(RequestHandler):
 
     def _resume_reading_for_buffer(self) -> None:
         """Read on, unless what was pending has filled the queue again: nobody would come back."""
-        if not self.full():
+        if not self.full() and not self.cutter.later:
             super()._resume_reading_for_buffer()
 
     def _refuse(self, error: HttpProcessingError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 
 _CONTINUE: Final = 100
+_INTERIM: Final = 128
+"""Informational heads that are passed on in one turn of the loop."""
+
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
 _PROXY_AUTHENTICATION_REQUIRED: Final = 407
@@ -69,13 +73,17 @@ async def relay(
 async def _final_head(
     exchange: Exchange, client: Client, head: Head, mount: Mount, record: Record
 ) -> ResponseHead:
-    answer = exchange.head
+    answer, passed = exchange.head, 0
     while answer.status < _FIRST_FINAL and answer.status != _SWITCHING_PROTOCOLS:
         # An HTTP/1.0 client takes none, and a 100 that nobody asked for confuses some.
         asked = answer.status != _CONTINUE or "Expect" in head.named
         if asked and not head.http10:
             data, echo = interim_bytes(answer, mount, foreign=record.foreign), exchange.echo
             client.write(data if echo is None else echo.mask(data, record))
+            passed += 1
+            if not passed % _INTERIM:
+                await client.drain()
+                await asyncio.sleep(0)
         answer = await exchange.response.head()
     if answer.status == _PROXY_AUTHENTICATION_REQUIRED:
         raise ProtocolViolation("407: the upstream takes itself for a proxy")

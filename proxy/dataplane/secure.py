@@ -69,7 +69,7 @@ class Secure(asyncio.Transport, asyncio.Protocol):
 
     __slots__ = (
         "_app", "_clear", "_client", "_closing", "_full", "_gate", "_left", "_loop", "_over",
-        "_paused", "_session", "_unread", "_wire",
+        "_paused", "_session", "_turning", "_unread", "_wire",
     )  # fmt: skip
 
     _wire: asyncio.Transport
@@ -95,6 +95,8 @@ class Secure(asyncio.Transport, asyncio.Protocol):
         """Bytes that TLS itself has said meanwhile."""
         self._left = False
         """The client's connection has been told that the client will send no more."""
+        self._turning = False
+        """The next turn of the loop goes on."""
 
     # What the wire calls.
 
@@ -188,8 +190,27 @@ class Secure(asyncio.Transport, asyncio.Protocol):
             return
         if data and self._app is not None:
             self._app.data_received(data)
-        if (self._over or session.ended) and not self._paused:
+        if session.full:
+            self._wait_a_turn()
+        elif (self._over or session.ended) and not self._paused:
             self._leave()
+
+    def _wait_a_turn(self) -> None:
+        """Go on with small records in the next turn of the loop, so that others have theirs."""
+        if self._paused or self._turning:
+            return
+        self._turning = True
+        if not self._over:
+            self._wire.pause_reading()
+        self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turning = False
+        if self._paused or self._closing:
+            return
+        if not self._over:
+            self._wire.resume_reading()
+        self._deliver()
 
     def _answered(self) -> bool:
         """Send what TLS itself says to what has come; False: too much, to one who reads nothing."""

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _PIECE: Final = 16 * 1024
 """No record holds more (RFC 8446 5.1)."""
 
+RECORDS: Final = 256
+"""Records that are read at once: each costs the same, however small it is."""
+
 
 class Session:
     """A session that begins with the client's first byte.
@@ -24,9 +27,10 @@ class Session:
     Attributes:
         established: the handshake is over.
         ended: the client has said that no more will come (close_notify).
+        full: `RECORDS` were read, and there may be more.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_tls", "ended", "established")
+    __slots__ = ("_incoming", "_outgoing", "_tls", "ended", "established", "full")
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._incoming = ssl.MemoryBIO()
@@ -34,6 +38,7 @@ class Session:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.established = False
         self.ended = False
+        self.full = False
 
     def receive(self, data: bytes) -> None:
         """Take what has come by the wire."""
@@ -59,7 +64,7 @@ class Session:
         return self._tls.getpeercert() or None
 
     def read(self) -> bytes:
-        """Return what the client has said, as far as it has come whole.
+        """Return what the client has said, as far as it has come whole, or `RECORDS` of it.
 
         Raises:
             ssl.SSLError: what has come is not from the client, or no TLS.
@@ -67,12 +72,13 @@ class Session:
         pieces: list[bytes] = []
         # Asking for more than there is costs an exception, as much as reading a small request.
         with contextlib.suppress(ssl.SSLWantReadError):
-            while self._incoming.pending or self._tls.pending():
+            while (self._incoming.pending or self._tls.pending()) and len(pieces) < RECORDS:
                 piece = self._tls.read(_PIECE)
                 if not piece:
                     self.ended = True
                     break
                 pieces.append(piece)
+        self.full = len(pieces) == RECORDS
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def write(self, data: bytes) -> None:

@@ -218,7 +218,8 @@ class Connection(asyncio.Protocol):
 
     def resume_reading(self) -> None:
         """Read again."""
-        self._extend(self._timeouts.idle)
+        if self.response is None or not self.response.complete:
+            self._extend(self._timeouts.idle)
         if self._transport is not None:
             self._transport.resume_reading()
 
@@ -249,7 +250,7 @@ class Connection(asyncio.Protocol):
             self.response.feed_end()
         else:
             unanswered = not self.response.started
-            self.response.fail(Dropped("TCP ended and TLS did not", unanswered=unanswered))
+            self.response.lose(Dropped("TCP ended and TLS did not", unanswered=unanswered))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail what waits."""
@@ -261,7 +262,7 @@ class Connection(asyncio.Protocol):
         response = self.response
         if response is not None:
             cause = "the upstream closed the connection" if exc is None else f"{exc!r}"
-            response.fail(Dropped(cause, unanswered=not response.started))
+            response.lose(Dropped(cause, unanswered=not response.started))
         self._wake_writer()
         self._owner.lost(self)
 

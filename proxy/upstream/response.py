@@ -40,6 +40,11 @@ HIGH_WATER: Final = 64 * 1024
 """Bytes of body held before the upstream is read no more. What waits for a slow reader is about
 three times that: here, in the one read beyond it, and in the client's transport."""
 
+_STEP: Final = 16 * 1024
+_STEPS_END: Final = 64
+"""Pieces of body, or heads, from which on the rest of what has come waits for the next turn of the
+loop: each costs the same, however small it is. They are counted each `_STEP` bytes."""
+
 _SWITCHING_PROTOCOLS: Final = 101
 _FIRST_FINAL: Final = 200
 _BODILESS: Final = frozenset({204, 304})
@@ -49,6 +54,9 @@ _BREAKS: Final = (0x0D, 0x0A)
 _BREAK_SIZE: Final = 2
 
 _SWITCHING: Final = re.compile(rb"\r\n(connection|upgrade):([^\r]*)", re.IGNORECASE)
+
+
+_IN_ORDER: Final = Exception("the upstream has closed in order")
 
 
 class Flow(Protocol):
@@ -93,6 +101,14 @@ class Response:
     switched = False
     """A 101 has come that was asked for: what is behind it is not HTTP, and is not read yet."""
 
+    _later = b""
+    """What has come and waits for the next turn of the loop; the connection is held meanwhile."""
+    _turning = False
+    """The next turn of the loop will look."""
+    _parsed = 0
+    """Heads and pieces of body in this turn."""
+    _last_word: Exception | None = None
+    """What is to be told once `_later` has been parsed."""
     _final: ResponseHead | None = None
     _head_size = 0
     _size = 0
@@ -147,7 +163,10 @@ class Response:
         self._size = 0
         if self.held:
             self.held = False
-            self._flow.resume_reading()
+            if self._later:
+                self._wait_a_turn()
+            else:
+                self._flow.resume_reading()
         if len(pieces) == 1:
             return pieces.pop()
         # One joined write costs less than several: each is a system call.
@@ -201,10 +220,19 @@ class Response:
             self.surplus = True
             return
         self.started = True
+        if self.switched:
+            self._raw.append(data)
+        elif self._later:
+            self._later += data  # of a connection that is lost: it is held
+        elif len(data) <= _STEP or (self._final is not None and not self._final.chunked):
+            self._parse(data)
+            self._wake()
+        else:
+            self._parse_some(data)
+
+    def _parse(self, data: bytes) -> None:
         if self._final is None:
             self._raw.append(data)
-            if self.switched:
-                return
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
@@ -214,11 +242,61 @@ class Response:
             self._violation(f"not HTTP/1.1: {error}")
         if self._final is None and self._head_size > MAX_HEAD_SIZE and not self.switched:
             self._violation(f"a head of more than {MAX_HEAD_SIZE} bytes")
+
+    def _parse_some(self, data: bytes) -> None:
+        """Parse what has come, step by step; if it is in many pieces, the rest in the next turn."""
+        self._parsed = at = 0
+        while at < len(data) and self.failure is None:
+            if self.complete:
+                self.surplus = True
+                break
+            if self.switched:
+                self._raw.append(data[at:])
+                break
+            if self._parsed >= _STEPS_END:
+                self._later = data[at:]
+                self._flow.pause_reading()
+                self._wait_a_turn()
+                break
+            self._parse(data[at : at + _STEP])
+            at += _STEP
         self._wake()
+
+    def _wait_a_turn(self) -> None:
+        if not self._turning:
+            self._turning = True
+            self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turning = False
+        # Who takes the body goes on, where it is held.
+        waits = self.held or not self._later
+        if waits or self._parser is None:
+            return
+        data, self._later = self._later, b""
+        self._parse_some(data)
+        if self._later:
+            return
+        if self._last_word is not None:
+            self._end_in(self._last_word)
+        elif not self.held and not self.switched:
+            self._flow.resume_reading()
 
     def feed_end(self) -> None:
         """Take note that the upstream has closed in order (FIN)."""
-        if self._final is not None and self._final.close_delimited and self.failure is None:
+        self.lose(_IN_ORDER)
+
+    def lose(self, error: Exception) -> None:
+        """Fail once what has come has been parsed, for no more will."""
+        if self._later:
+            self._last_word = error
+        else:
+            self._end_in(error)
+
+    def _end_in(self, error: Exception) -> None:
+        if error is not _IN_ORDER:
+            self.fail(error)
+        elif self._final is not None and self._final.close_delimited and self.failure is None:
             self.complete = True
             self._wake()
         else:
@@ -233,6 +311,7 @@ class Response:
     def end(self) -> None:
         """Let go of what holds this: else each answer would wait for the collector."""
         self._parser = None
+        self._later = b""
         if self.failure is not None:
             self.failure.__traceback__ = None  # of a task that was waiting, and has ended
 
@@ -251,6 +330,7 @@ class Response:
 
     def on_headers_complete(self) -> None:
         """Cut the head off what has come, and tell from it how the body ends."""
+        self._parsed += 1
         if self.complete or self.failure is not None or self.switched:
             return
         # llhttp forgives empty lines in front, as RFC 9112 2.2 asks.
@@ -284,6 +364,7 @@ class Response:
             self.surplus = True
             return
         self._pieces.append(piece)
+        self._parsed += 1
         self._size += len(piece)
         if self._size > HIGH_WATER and not self.held:
             self.held = True
