@@ -291,18 +291,24 @@ class RequestRules:
             fate = fates[field[0]]
             if fate == KEEP:
                 kept.append(field)
+            elif fate == DROP:
+                continue
+            elif fate == KEY_SLOT:
+                stripped.append(_FOLDED[field[0]])
+                offered.append(field[1].decode("latin-1"))
             elif fate == CONNECTION:
                 nominated.append(field[1])
+            elif fate == CREDENTIAL:
+                stripped.append(_FOLDED[field[0]])
+                if field[1].find(_KEY) >= 0:
+                    offered += keys_in(field[1].decode("latin-1"))
             elif fate == PROTOCOLS:
                 self._cut_protocols(field, kept, stripped, offered)
-            elif fate == OVERRIDE and not (overrides or self._overrides):
-                kept.append(field)
-            elif fate >= CREDENTIAL:
-                stripped.append(_FOLDED[field[0]])
-                if fate == KEY_SLOT:
-                    offered.append(field[1].decode("latin-1"))
-                elif fate == CREDENTIAL and field[1].find(_KEY) >= 0:
-                    offered += keys_in(field[1].decode("latin-1"))
+            elif fate == OVERRIDE:
+                if overrides or self._overrides:
+                    stripped.append(_FOLDED[field[0]])
+                else:
+                    kept.append(field)
             elif fate == MENTION:
                 led = self._mentioned(field, head, entrance, peer, base, stripped)
                 if led is not None:
