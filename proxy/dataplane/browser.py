@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.names import (
     ACCEPT,
+    ORIGIN,
     SEC_FETCH_DEST,
     SEC_FETCH_MODE,
     SEC_FETCH_SITE,
     SEC_FETCH_USER,
+    SERVICE_WORKER,
     UPGRADE_INSECURE_REQUESTS,
     USER_AGENT,
 )
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _HTML: Final = "text/html"
+_MOZILLA: Final = "Mozilla/"
 _MODES_OF_NODE: Final = frozenset({"", "cors", "websocket"})
 """The fetch and WebSocket of Node send a mode, and no other of these fields."""
 _ACCEPTED_BY_JAVA: Final = frozenset(
@@ -39,11 +42,26 @@ _LONGEST_WEIGHED: Final = 1024
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
+def is_marked(named: Named) -> bool:
+    """Return whether any field may be a browser's; for most tools nothing else is looked at."""
+    return (
+        ORIGIN in named
+        or SEC_FETCH_SITE in named
+        or SEC_FETCH_MODE in named
+        or SEC_FETCH_DEST in named
+        or SEC_FETCH_USER in named
+        or UPGRADE_INSECURE_REQUESTS in named
+        or SERVICE_WORKER in named
+        or named.get(USER_AGENT, "").startswith(_MOZILLA)
+        or _PREFERS_HTML[named.get(ACCEPT, "")]
+    )
+
+
 def is_browser(named: Named) -> bool:
     """Return whether a request that says nothing of its site looks like a browser's."""
     agent = named.get(USER_AGENT, "")
     return (
-        agent.startswith("Mozilla/")
+        agent.startswith(_MOZILLA)
         or UPGRADE_INSECURE_REQUESTS in named
         or SEC_FETCH_DEST in named
         or SEC_FETCH_USER in named

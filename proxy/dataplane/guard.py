@@ -15,7 +15,7 @@ from ipaddress import (
     IPv6Address,  # noqa: TC003 -- as above
     IPv6Network,  # noqa: TC003 -- as above
 )
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from proxy.dataplane.browser import is_browser, is_navigation
 from proxy.dataplane.cors import NO_CORS, fold_origin
@@ -54,13 +54,6 @@ SANDBOX: Final = b"\r\nContent-Security-Policy: sandbox allow-scripts allow-form
 _DOCUMENTS: Final = frozenset({"document", "iframe", "frame", "object", "embed", "fencedframe"})
 
 
-class _Admitted(NamedTuple):
-    """An authority of ours, and the only address of ours where it is one ("": everywhere)."""
-
-    authority: Authority
-    local: str
-
-
 class Guard:
     """The names that this proxy answers to.
 
@@ -94,7 +87,9 @@ class Guard:
             *hosts,
             *(name for name in texts if not name.startswith("*.")),
         }
-        self._admitted: dict[str, _Admitted] = {}
+        self._admitted: dict[str, Authority] = {}
+        self._admitted_at: dict[tuple[str, str], Authority] = {}
+        """Those that are ours at one address alone, by that too."""
         self._suffixes = tuple(name[1:] for name in texts if name.startswith("*."))
 
     def _local_of(self, host: str, *, any_name: bool) -> str | None:
@@ -126,17 +121,20 @@ class Guard:
             BadRequest: it is no authority.
             HostDenied: it is a name that we do not know.
         """
-        known = self._admitted.get(text)
-        if known is not None and (not known.local or known.local == local):
-            return known.authority
+        known = self._admitted.get(text) or self._admitted_at.get((text, local))
+        if known is not None:
+            return known
         authority = parse_authority(text)
         where = self._local_of(authority.host, any_name=self._any_name)
         if where is None or where not in {"", local}:
             if not guarded:
                 return authority
             raise _host_denied(authority.host)
-        if len(self._admitted) < _REMEMBERED and len(text) <= _LONGEST_HOST:
-            self._admitted[text] = _Admitted(authority, where)
+        if len(text) <= _LONGEST_HOST:
+            if not where and len(self._admitted) < _REMEMBERED:
+                self._admitted[text] = authority
+            elif where and len(self._admitted_at) < _REMEMBERED:
+                self._admitted_at[text, local] = authority
         return authority
 
     def admit_absolute(

@@ -196,6 +196,8 @@ class RequestRules:
         self._mentions: dict[tuple[Field, str | None, str, bytes], bytes] = {}
         self._overriding: Judged[str, str | None] = Judged(self._judge_override)
         self._overrides = stripping.overrides
+        self._overrides_met = False
+        """Until there was a field that overrides something, no head is searched for one."""
         patterns = PROTOCOL_CREDENTIALS - frozenset(name.lower() for name in stripping.keep)
         patterns = frozenset() if FIELD in keep else patterns
         self._subprotocols = Subprotocols(patterns | stripping.subprotocols, keys=stripping.keys)
@@ -222,6 +224,7 @@ class RequestRules:
         if folded == FIELD:
             return PROTOCOLS
         if is_override(folded) and folded not in self._kept:
+            self._overrides_met = True
             return OVERRIDE
         opaque = folded in OPAQUE and folded not in self._kept
         if folded in INFORMING:
@@ -296,12 +299,12 @@ class RequestRules:
             elif fate == KEY_SLOT:
                 stripped.append(_FOLDED[field[0]])
                 offered.append(field[1].decode("latin-1"))
-            elif fate == CONNECTION:
-                nominated.append(field[1])
             elif fate == CREDENTIAL:
                 stripped.append(_FOLDED[field[0]])
                 if field[1].find(_KEY) >= 0:
                     offered += keys_in(field[1].decode("latin-1"))
+            elif fate == CONNECTION:
+                nominated.append(field[1])
             elif fate == PROTOCOLS:
                 self._cut_protocols(field, kept, stripped, offered)
             elif fate == OVERRIDE:
@@ -392,8 +395,8 @@ class RequestRules:
             kept.append((field[0], cut[0]))
 
     def overridden(self, head: Head) -> bool:
-        """Tell whether a field that has been passed on would pass by a client's rules."""
-        if self._overrides:
+        """Tell whether `fields` has passed on a field that would pass by a client's rules."""
+        if self._overrides or not self._overrides_met:
             return False
         fates = self._fates
         return any(fates[name] == OVERRIDE for name, _ in head.fields)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from proxy.dataplane.authenticate import authenticate
-from proxy.dataplane.browser import is_browser
+from proxy.dataplane.browser import is_browser, is_marked
 from proxy.dataplane.cors import NO_PAGE, is_preflight, preflight_answer
 from proxy.dataplane.destination import Named  # noqa: TC001 -- the compiled build looks it up
 from proxy.dataplane.errors import OriginDenied, PolicyDenied, Refusal
@@ -135,7 +135,8 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
     if target.authority is not None:
         entrance = entrance.called(target.authority, entrance.local)
     page, browser = NO_PAGE, False
-    if entrance.guarded:
+    marked = entrance.guarded and is_marked(head.named)
+    if marked:
         browser = is_browser(head.named)
         public = authority
         if record.peer.proxy is not None:
@@ -146,20 +147,22 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
             mount = _mount(snapshot.router, entrance, authority, target)
             advise(denied, head, target, entrance, authority, mount)
             raise
-        record.extra, record.foreign = page.lines, page.foreign
         if page.foreign and is_preflight(head):
+            record.extra, record.foreign = page.lines, True
             return _preflight(head, body, page, record)
+    elif entrance.guarded:
+        page = snapshot.guard.cors.nobody
+    record.extra, record.foreign = page.lines, page.foreign
     # Match.
     mount = snapshot.router.match(entrance, authority.host if authority else "", target.path)
     route = mount.route
     record.route = route
-    path = target.path[len(mount.prefix) :] or "/"
-    bare = len(target.path) == len(mount.prefix)
-    if bare or route.request.reveals:
+    path = target.path[len(mount.prefix) :]
+    if not path or route.request.reveals:
         base = route.request.seen(head, entrance, record.peer, mount.base)
-        mount = Mount(route, mount.prefix, base._replace(bare=bare))
-    shared = entrance.guarded and mount.base.shared
-    if shared and check_shared_origin(head.named, browser=browser):
+        mount = Mount(route, mount.prefix, base._replace(bare=not path))
+    path = path or "/"
+    if marked and mount.base.shared and check_shared_origin(head.named, browser=browser):
         record.extra += SANDBOX
     # Strip; nothing of it counts before the rest is decided. What is taken off tells the client.
     named: list[Named] = []

@@ -46,21 +46,17 @@ class Rule:
     allow: bool
     label: str = ""
 
-    def is_about(self, method: str) -> bool:
-        """Tell whether the rule is about a method; some servers fold its case, so a deny does."""
-        methods = self.methods
-        if methods is None or method in methods:
-            return True
-        return not self.allow and method.upper() in methods
+    def denies_folded(self, method: str) -> bool:
+        """Tell whether a deny is about a method in capitals, for some servers fold its case."""
+        return not self.allow and self.methods is not None and method.upper() in self.methods
 
     def matches(self, readings: Sequence[bytes]) -> bool:
         """Tell whether the rule is about a path, given all its readings."""
-        if len(readings) == 1:
-            return self._names(readings[0])
-        found = [self._names(reading) for reading in readings]
+        found = [self.names(reading) for reading in readings]
         return all(found) if self.allow else any(found)
 
-    def _names(self, path: bytes) -> bool:
+    def names(self, path: bytes) -> bool:
+        """Tell whether the rule is about one reading of a path."""
         if path in self.exact:
             return True
         for stem in self.below:
@@ -144,9 +140,12 @@ class Policy:
     def decide(self, method: str, path: str) -> str:
         """Let a request through by the rules alone; the rest as `check`."""
         paths = readings(path)
+        single = paths[0] if len(paths) == 1 else None
         allowed, decided = self._otherwise_allowed, ""
         for each in self.rules:
-            if each.is_about(method) and each.matches(paths):
+            methods = each.methods
+            about = methods is None or method in methods or each.denies_folded(method)
+            if about and (each.matches(paths) if single is None else each.names(single)):
                 allowed, decided = each.allow, each.label
                 break
         if not allowed:

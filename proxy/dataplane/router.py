@@ -86,7 +86,8 @@ class Router:
                 "No route has this virtual host; `keybearer check` lists the routes and `hosts`.",
                 cause=f"Host {host}",
             )
-        first = _leading(path, 1)
+        end = path.find("/", 1)
+        first = path if end < 0 else path[:end]
         mount = self._alone.get(first)
         if mount is not None:
             return mount

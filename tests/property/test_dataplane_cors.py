@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from multidict import CIMultiDict
 
+from proxy.dataplane.browser import is_marked
 from proxy.dataplane.cors import Cors, Page, fold_origin, preflight_answer
 from proxy.dataplane.errors import BadRequest, OriginDenied
-from proxy.dataplane.guard import check_origin
+from proxy.dataplane.guard import check_origin, check_shared_origin
 from proxy.dataplane.target import Authority
 
 
@@ -40,6 +41,42 @@ PIECES = st.sampled_from(["GET", "x-a", ",", " ", "\t", "\r\n", ":", "\x00", "\x
 VALUES = st.text(max_size=20) | st.lists(PIECES, max_size=5).map("".join)
 # RFC 9110 5.1, 5.5: a name, and printable ASCII that begins and ends without a blank.
 LINE = re.compile(rb"(Access-Control-[A-Za-z-]+|Vary): [!-~]+( [!-~]+)*")
+
+
+MARKS = st.fixed_dictionaries(
+    {},
+    optional={
+        "User-Agent": st.sampled_from(
+            ["Mozilla/5.0", "mozilla/5.0", "curl/8.14.1", "pip/22.0", ""]
+        ),
+        "Accept": st.sampled_from(
+            ["text/html", "TEXT/HTML, */*;q=0.8", "*/*", "text/html;q=0", ""]
+        ),
+        "Origin": st.sampled_from(["null", ALLOWED, ""]),
+        "Referer": st.sampled_from(["https://evil.example/", "http://localhost:8484/x"]),
+        "Sec-Fetch-Site": st.sampled_from(["cross-site", "none", ""]),
+        "Sec-Fetch-Mode": st.sampled_from(["navigate", "cors", ""]),
+        "Sec-Fetch-Dest": st.sampled_from(["document", "empty", ""]),
+        "Sec-Fetch-User": st.sampled_from(["?1", ""]),
+        "Service-Worker": st.sampled_from(["script", ""]),
+        "Upgrade-Insecure-Requests": st.sampled_from(["1", ""]),
+    },
+)
+
+
+@given(MARKS)
+@example({"Service-Worker": ""})
+@example({"Sec-Fetch-Site": ""})
+@example({"Sec-Fetch-User": "?1"})
+@example({"Sec-Fetch-Dest": "empty"})
+@example({"User-Agent": "Mozilla/5.0"})
+@example({"Accept": "text/html"})
+def test_a_request_without_a_mark_would_pass_every_check(fields):
+    """So a tool's is spared them."""
+    named = CIMultiDict(fields)
+    if not is_marked(named):
+        assert CORS.nobody == check_origin(named, US, CORS)
+        assert not check_shared_origin(named)
 
 
 @given(ORIGINS)
