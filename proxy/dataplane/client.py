@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp.http import RawRequestMessage
 
-from proxy.dataplane.errors import BadRequest, BodyTimeout, HeadTimeout, Overloaded
+from proxy.dataplane.errors import (
+    BadRequest,
+    BodyTimeout,
+    HeadTimeout,
+    Overloaded,
+    WriteTimeout,
+)
 from proxy.dataplane.message import head_of
 from proxy.dataplane.model import Head, Peer
 from proxy.dataplane.reading import Reading, Unreadable
@@ -23,12 +29,14 @@ from proxy.dataplane.tunnel import reset_at_close
 from proxy.dataplane.wait import BODY, HEAD, NEXT, NOTHING, READER, ROOM, Wait
 from proxy.judged import Judged
 from proxy.upstream.origin import parse_address
+from proxy.upstream.unsent import unsent_bytes
 
 
 if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
     from aiohttp.web_server import Server
 
+    from proxy.dataplane.errors import Refusal
     from proxy.dataplane.front import Front
     from proxy.dataplane.model import Entrance
     from proxy.dataplane.tunnel import End
@@ -60,8 +68,8 @@ class ClientConnection(Reading):
     """One client's connection."""
 
     __slots__ = (
-        "_awaited", "_entrance", "_front", "_heir", "_local", "_served", "_wire", "crowded", "peer",
-        "wait",
+        "_awaited", "_entrance", "_front", "_heir", "_local", "_moved", "_served", "_task",
+        "_unsent", "_wire", "broken", "crowded", "peer", "wait",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +82,13 @@ class ClientConnection(Reading):
         """Has the transport, and is told what becomes of it."""
         self._awaited: StreamReader | None = None
         """The body that a task waits for."""
+        self._moved = 0.0
+        """When the client last took something of what waits for it."""
+        self._unsent = 0
+        """Bytes that waited for it then."""
+        self.broken: Refusal | None = None
+        """Why we break off what is under way."""
+        self._task: asyncio.Task[None] | None = None
         self._served = 0
         """Requests that were answered while others waited behind them."""
         self._wire: asyncio.Transport | None = None
@@ -86,8 +101,19 @@ class ClientConnection(Reading):
 
     # The requests.
 
-    async def start(self) -> None:  # noqa: C901, PLR0912, PLR0915 -- one request after another
+    async def start(self) -> None:
         """Serve the requests of this connection, one after another; its one task runs this."""
+        self._task = asyncio.current_task()
+        try:
+            await self._serve()
+        except asyncio.CancelledError:
+            if self.broken is not None and self.transport is not None:
+                self._finish()
+            raise
+        finally:
+            self._task = None
+
+    async def _serve(self) -> None:  # noqa: C901, PLR0912, PLR0915 -- one request after another, step by step
         cutter, front, messages = self.cutter, self._front, self._messages
         while not self._force_close:
             if not messages:
@@ -252,7 +278,12 @@ class ClientConnection(Reading):
 
     def spoke_plainly(self) -> None:
         """Tell a client without TLS that it is needed; nothing it has sent is read."""
-        self._unreadable(BadRequest("This port speaks TLS: use https in place of http."))
+        self._unreadable(
+            BadRequest(
+                "This port speaks TLS: use https in place of http.",
+                cause="plain HTTP on a listener with TLS: the client's URL has to begin with https",
+            )
+        )
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Cancel the request under way."""
@@ -264,13 +295,22 @@ class ClientConnection(Reading):
         self.wait.end()
         self._front.closed(self)
 
-    def abort(self) -> None:
-        """Break the connection off, also one that is closing but whose client does not read."""
+    def abort(self, reason: Refusal | None = None) -> None:
+        """Break the connection off, also one that is closing but whose client does not read.
+
+        Args:
+            reason: why, if it is not the client's doing.
+        """
         if self._heir is not None:
             self._heir.abort()
             return
         if self._wire is None:
             return
+        if self.broken is None and reason is not None:
+            self.broken = reason
+            if self._current_request is not None and self._task is not None and not self._paused:
+                self._task.cancel()  # it answers, if nothing has been answered, and closes
+                return
         if self._current_request is not None:
             # To an HTTP/1.0 client FIN would be the end of the answer that is broken off.
             self.reset_at_close()
@@ -310,7 +350,7 @@ class ClientConnection(Reading):
             if self._awaited is not None and not self._awaited.is_eof():
                 self._awaited.set_exception(BodyTimeout("The body did not come in time."))
         elif what == READER:
-            self.abort()
+            self._look_for_reader()
         elif what == ROOM:
             self._look_for_client()
         else:
@@ -327,15 +367,37 @@ class ClientConnection(Reading):
         else:
             self.wait.begin(ROOM)
 
+    def _look_for_reader(self) -> None:
+        """End a client that takes nothing, however much or little of it the kernel still holds."""
+        if self._wire is None:
+            return
+        now, unsent = self._loop.time(), unsent_bytes(self._wire)
+        if unsent < self._unsent:
+            self._unsent, self._moved = unsent, now
+        limit_s = self._limits.write_s or 0.0
+        if now - self._moved < limit_s:
+            self.wait.begin(READER)
+            return
+        self.broken = self.broken or WriteTimeout(
+            "The answer was not taken in time.",
+            cause=f"timeouts.write: the client took nothing for {limit_s:g} s",
+        )
+        self.abort()
+
+    def _begin_reader(self) -> None:
+        if self._wire is not None:
+            self._unsent, self._moved = unsent_bytes(self._wire), self._loop.time()
+        self.wait.begin(READER)
+
     def _await_reader(self) -> None:
         wire = self._wire
         if wire is not None and wire.get_write_buffer_size():
-            self.wait.begin(READER)
+            self._begin_reader()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
         super().pause_writing()
-        self.wait.begin(READER)
+        self._begin_reader()
 
     def resume_writing(self) -> None:
         """It has read, though not all: of a connection that closes the rest has a limit too."""

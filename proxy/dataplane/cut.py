@@ -47,6 +47,9 @@ _METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_TARGET: Final = re.compile(rb"[\x00-\x20\x7f]")
 _NON_ASCII: Final = re.compile(rb"[^\x00-\x7f]")
 _LINE_BEGUN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: [^\r\n\0]*)?\r?")
+_HANDSHAKE: Final = b"\x16\x03"
+"""Begins each TLS connection (RFC 8446 5.1)."""
+
 _NO_HTTP: Final = "This is not an HTTP/1.1 request."
 _BARE_LINE_FEED: Final = "Lines end with CR LF."
 
@@ -77,7 +80,7 @@ def _check_begun(data: bytes, limits: ClientLimits) -> None:
     if ended and not line.endswith(_VERSIONS):
         raise _bad_line(line)
     if not ended and _LINE_BEGUN.fullmatch(line) is None:
-        raise BadRequest(_NO_HTTP)
+        raise _no_http(line)
     if data.count(b"\n") != data.count(b"\r\n"):
         raise BadRequest(_BARE_LINE_FEED)
     _check_size(line, len(data), limits)
@@ -92,10 +95,20 @@ def _check_size(line: bytes, size: int, limits: ClientLimits) -> None:
         raise HeadersTooLarge(f"Heads of up to {limits.head_size} bytes are taken.")
 
 
+def _no_http(line: bytes) -> Refusal:
+    if line[: len(_HANDSHAKE)] == _HANDSHAKE:
+        return BadRequest(
+            "This port speaks HTTP without TLS: use http in place of https.",
+            cause="TLS on a listener without it: the client's URL has to begin with http, or the "
+            "listener needs `tls`",
+        )
+    return BadRequest(_NO_HTTP)
+
+
 def _bad_line(line: bytes) -> Refusal:
     if is_request_line(line):
         return BadVersion("Keybearer speaks HTTP/1.1 and HTTP/1.0.")
-    return BadRequest(_NO_HTTP)
+    return _no_http(line)
 
 
 class StandIn(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import asyncio
 
+    from proxy.dataplane.errors import Refusal
     from proxy.dataplane.tunnel import End
 
 
@@ -34,6 +35,11 @@ class Body(Protocol):
 
 class Client(Protocol):
     """The client's end of an exchange, as the relay writes to it."""
+
+    @property
+    def broken(self) -> Refusal | None:
+        """Why we have broken the exchange off; None: the client has left."""
+        ...
 
     def write(self, data: bytes) -> None:
         """Send bytes."""

@@ -12,6 +12,7 @@
     ├── MethodDenied    405
     ├── HeadTimeout     408
     ├── BodyTimeout     408
+    ├── WriteTimeout    408  logged, for nobody reads
     ├── BodyTooLarge    413
     ├── TargetTooLarge  414
     ├── HostDenied      421
@@ -22,6 +23,7 @@
     ├── BadVersion      505
     ├── Overloaded      503  more connections, or requests at once, than are served
     │   └── TooManyAtOnce        than the client's or the route's `concurrency`
+    ├── Stopping        503  broken off, because the process ends
     ├── CredentialUnavailable 503
     ├── CountUnavailable 503  the store of the rates is away
     ├── AuditUnavailable 503  what is decided cannot be written down
@@ -184,6 +186,25 @@ class BodyTimeout(Refusal):
     status = 408
     code = "body-timeout"
     title = "Request body too slow"
+    close = True
+
+
+class WriteTimeout(Refusal):
+    """A client that takes nothing of its answer for longer than `timeouts.write`; only logged."""
+
+    status = 408
+    code = "write-timeout"
+    title = "Answer not taken"
+    close = True
+
+
+class Stopping(Refusal):
+    """A request that is broken off, because the process ends."""
+
+    status = 503
+    code = "stopping"
+    title = "Stopping"
+    error = "proxy_internal_response"
     close = True
 
 

@@ -21,6 +21,7 @@ from proxy.upstream.origin import peer_network
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from proxy.dataplane.errors import Refusal
     from proxy.dataplane.forwarded import Proxies
     from proxy.dataplane.handler import Handler
     from proxy.dataplane.limits import ClientLimits
@@ -137,7 +138,7 @@ class Front:
             if connection.idle:
                 connection.force_close()
 
-    def abort(self) -> None:
+    def abort(self, reason: Refusal | None = None) -> None:
         """Break every connection off; the requests on them are cancelled."""
         for connection in list(self.connections):
-            connection.abort()
+            connection.abort(reason)

@@ -84,7 +84,13 @@ class Handler:
             self._refuse(UpstreamRefused(error), head, body, client, record)
             error.__traceback__ = None
         except asyncio.CancelledError:
-            record.status, record.error = CLIENT_CLOSED_REQUEST, "client-gone"
+            if client.broken is None:
+                record.status, record.error = CLIENT_CLOSED_REQUEST, "client-gone"
+            else:
+                # It is answered, if its answer has not begun.
+                if record.status:
+                    client.abort(reset=True)
+                self._refuse(client.broken, head, body, client, record)
             raise
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the process
             fault = InternalFault("A fault in Keybearer; its log says more.", cause=where(error))

@@ -85,7 +85,6 @@ class Injector:
             raise CredentialUnavailable(
                 "The credential of this route is not available; the proxy's log says why.",
                 cause=f"credential {self.credential.name}",
-                fields=((b"Retry-After", b"5"),),
             )
         if secrets is not self._of:
             rendered = render(self._slots, secrets, echo_guard=self._echo_guard)

@@ -69,6 +69,11 @@ class ClientRequest:
 
     # The client.
 
+    @property
+    def broken(self) -> Refusal | None:
+        """Why we have broken the exchange off; None: the client has left."""
+        return self._connection.broken
+
     def write(self, data: bytes) -> None:
         """Send bytes; a client that has left gets none."""
         transport = self._connection.transport

@@ -8,6 +8,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Final
 
+from proxy.upstream.unsent import unsent_bytes
+
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +60,8 @@ class Tunnel:
         self._sweep = sweep
         self._idle_s = idle_s
         self._closing = False
-        self._unsent = 0
+        self._unsent = -1
+        """Bytes that waited for either end when it was last looked."""
         self.cause: str | None = None
         self.deadline: float | None = None
         self.client = End(self, "client")
@@ -116,12 +119,15 @@ class Tunnel:
 
     def expire(self) -> None:
         """Close the ends that have been silent; break off those that do not take what is left."""
-        if not self._closing:
+        before, self._unsent = self._unsent, self._left()
+        if not self._closing and self._unsent and (before < 0 or self._unsent < before):
+            self.extend()  # an end that takes what was sent, however slowly, is not silent
+        elif not self._closing:
             self.cause = "silent for the idle time"
             self.client.close()
             self.upstream.close()
             self._close_within()
-        elif self._left() < self._unsent:
+        elif self._unsent < before:
             self._close_within()
         else:
             self.abort()
@@ -132,7 +138,7 @@ class Tunnel:
         self.deadline = self._loop.time() + FLUSH_S
 
     def _left(self) -> int:
-        return self.client.unsent + self.upstream.unsent
+        return self.client.untaken + self.upstream.untaken
 
 
 class End(asyncio.Protocol):
@@ -208,6 +214,11 @@ class End(asyncio.Protocol):
         return (
             0 if self._transport is None or self.lost else self._transport.get_write_buffer_size()
         )
+
+    @property
+    def untaken(self) -> int:
+        """How many bytes the peer has not taken, of those the kernel has, too."""
+        return 0 if self._transport is None or self.lost else unsent_bytes(self._transport)
 
     def write(self, data: bytes) -> None:
         """Send bytes, unless the connection is closing."""

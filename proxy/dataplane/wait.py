@@ -16,6 +16,9 @@ BODY_STEP: Final = 64 * 1024
 """`timeouts.body` is the wait for so much of a body, or for its end: a limit for each byte would
 let a client drip, one for the whole body would end large ones."""
 
+READER_STEPS: Final = 4
+"""How often in `timeouts.write` it is looked whether the client has taken anything."""
+
 HELD_S: Final = 0.5
 """How often a connection that is not read is asked whether its client is still there."""
 
@@ -55,7 +58,7 @@ class Wait:
             limits.head_s,
             limits.keepalive_s,
             limits.body_s,
-            limits.write_s,
+            None if limits.write_s is None else limits.write_s / READER_STEPS,
             HELD_S,
         ]
         self._loop = loop

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from proxy.config.errors import ConfigError
 from proxy.config.together import attempt
+from proxy.dataplane.errors import Stopping
 from proxy.dataplane.forwarded import UNIX, Proxies
 from proxy.dataplane.front import Front
 from proxy.dataplane.handler import Handler
@@ -180,13 +181,19 @@ class Service:
                 await self._front.all_closed()
         except TimeoutError:
             self._log.events.warning("drain_timeout", connections=self.connections)
+            await self.stop(f"drain.timeout: the request did not end within {drain.timeout:g} s")
+            return
         await self.stop()
 
-    async def stop(self) -> None:
-        """Stop at once: requests under way are broken off."""
+    async def stop(self, cause: str = "the proxy was told to stop at once") -> None:
+        """Stop at once: requests under way are broken off.
+
+        Args:
+            cause: why, for their log lines.
+        """
         self._handler.draining = True
         self._stop_listening()
-        self._front.abort()
+        self._front.abort(Stopping("The proxy stops; the request was broken off.", cause=cause))
         for pool in self.provisioned.pools:
             pool.close()
         if self.provisioned.gateway is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from proxy.upstream.errors import Dropped, ResponseTimeout
 from proxy.upstream.response import Response
+from proxy.upstream.unsent import unsent_bytes
 
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_drained", "_ends", "_loop", "_owner", "_poll", "_sweep", "_timeouts", "_transport",
-        "_write_held", "deadline", "response", "used",
+        "_unsent", "_write_held", "deadline", "response", "used",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +90,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._poll = select.poll()
         self._write_held = False
+        self._unsent: int | None = None
+        """Bytes of the request that waited for the upstream when it was last looked."""
         self._drained: asyncio.Future[None] | None = None
         age = timeouts.pool_age
         self._ends = None if age is None else loop.time() + age
@@ -124,6 +127,7 @@ class Connection(asyncio.Protocol):
             Dropped: the connection is lost; the response says why.
         """
         self._extend(self._timeouts.idle)
+        self._unsent = None
         self._drained = drained = self._loop.create_future()
         if not self._write_held or self._transport is None:
             self._wake_writer()
@@ -205,7 +209,15 @@ class Connection(asyncio.Protocol):
         self.deadline = None if limit_s is None else self._loop.time() + limit_s
 
     def expire(self) -> None:
-        """Fail the exchange whose wait has lasted too long, or leave the pool."""
+        """Fail the exchange whose wait has lasted too long, or leave the pool.
+
+        An upstream that takes an upload, however slowly, is not silent.
+        """
+        if self.response is not None and self._transport is not None:
+            before, self._unsent = self._unsent, unsent_bytes(self._transport)
+            if self._unsent and (before is None or self._unsent < before):
+                self._extend(self._timeouts.idle)
+                return
         if self.response is not None:
             self.response.fail(ResponseTimeout("no answer, or no more of it, within the limit"))
         self.close()

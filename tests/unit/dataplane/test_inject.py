@@ -78,7 +78,7 @@ def test_an_unavailable_credential_refuses():
 
     refusal = caught.value
     assert (503, "credential-unavailable") == (refusal.status, refusal.code)
-    assert (b"Retry-After", b"5") in refusal.fields
+    assert () == refusal.fields  # it is read at start alone: waiting does not help
     assert "credential name" == refusal.cause
 
 

@@ -28,6 +28,8 @@ REFUSALS = {
     errors.MethodDenied: (405, "method-denied", "http_request_denied"),
     errors.HeadTimeout: (408, "head-timeout", "http_request_denied"),
     errors.BodyTimeout: (408, "body-timeout", "http_request_denied"),
+    errors.WriteTimeout: (408, "write-timeout", "http_request_denied"),
+    errors.Stopping: (503, "stopping", "proxy_internal_response"),
     errors.UnsupportedMethod: (501, "unsupported-method", "http_request_error"),
     errors.Overloaded: (503, "overloaded", "connection_limit_reached"),
     errors.BodyTooLarge: (413, "body-too-large", "http_request_denied"),
