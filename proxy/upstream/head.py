@@ -13,6 +13,7 @@ _NO_REASON: Final = len("200")
 
 # RFC 9112 4 and 5, and nothing more lenient: version, status and reason; names of fields.
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: [^\0\r\n]*)?)")
+_CONTROL: Final = re.compile(rb"[\0-\x08\n-\x1f\x7f]")
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 # What a field says of the message's framing. Plain numbers, for they are compared for each field.
@@ -108,3 +109,15 @@ def keep_alive_timeout(value: bytes) -> float | None:
         if name == b"timeout" and seconds.isdigit():
             return float(seconds[:6])
     return None
+
+
+def odd_field(raw: bytes) -> str:
+    """Return where a head is odd, for the log; empty: nowhere that a field tells."""
+    head = raw.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if KINDS[name] == NO_FIELD or len(name) > LONGEST_KNOWN:
+            return ", in the name of a field"
+        if _CONTROL.search(value) is not None:
+            return f", in the value of {name.decode('ascii')}"
+    return ""

@@ -24,6 +24,7 @@ from proxy.upstream.head import (
     STATUS_LINES,
     ResponseHead,
     keep_alive_timeout,
+    odd_field,
     read_status_line,
 )
 
@@ -129,6 +130,8 @@ class Response:
         self._to_head = to_head
         # One parser an answer: a parser kept for the next one would carry its state over.
         self._parser: Any = HttpResponseParser(self)
+        # RFC 9112 7.1.1 lets blanks stand there (BWS); they never reach the client.
+        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
         self._raw: list[bytes] = []
         self._heads: list[ResponseHead] = []
         self._pieces: list[bytes] = []
@@ -239,7 +242,8 @@ class Response:
         except HttpParserUpgrade:
             pass  # on_headers_complete has seen the 101
         except HttpParserError as error:
-            self._violation(f"not HTTP/1.1: {error}")
+            place = "" if self._final is not None else odd_field(b"".join(self._raw))
+            self._violation(f"not HTTP/1.1: {error}{place}")
         if self._final is None and self._head_size > MAX_HEAD_SIZE and not self.switched:
             self._violation(f"a head of more than {MAX_HEAD_SIZE} bytes")
 
