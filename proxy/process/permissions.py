@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.config.settle import binding, named_binding
+from proxy.process.watch import directories
 
 
 if TYPE_CHECKING:
@@ -96,9 +97,10 @@ def _fault(file: _File) -> str | None:
         if not stat.S_ISREG(status.st_mode):
             return None
         real = Path(os.path.realpath(file.path))
-        # By the path as it is written, where a link can be replaced, and by where that leads.
+        # Where the path or a link on its way can be replaced, and last where the file is.
+        ways = [place / real.name for place in sorted(directories((file.path,)))]
         reach = _ALL | _GROUP
-        for end in dict.fromkeys((file.path, real)):
+        for end in (*ways, real):
             reach, replaceable = _walk(end, status.st_gid)
             if replaceable is not None:
                 return (

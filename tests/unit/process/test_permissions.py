@@ -135,6 +135,28 @@ def test_a_link_can_be_replaced_too(folder):
     assert f"the directory {loose} may be written" in told(folder)[0]
 
 
+@pytest.mark.parametrize("linked", ["token", "directory"])
+def test_a_link_on_the_way_can_be_replaced_too(folder, linked):
+    """In a directory that is neither where the path begins nor where it ends."""
+    middle, end = folder / "middle", folder / "end"
+    middle.mkdir()
+    end.mkdir()
+    (folder / "token").rename(end / "token")
+    if linked == "token":
+        (middle / "link").symlink_to(end / "token")
+        (folder / "token").symlink_to("middle/link")
+    else:
+        (middle / "link").symlink_to(end)
+        (folder / "directory").symlink_to("middle/link")
+        text = TEXT.replace("file: token", "file: directory/token")
+        (folder / "config.yaml").write_text(text)
+    before = told(folder)
+    middle.chmod(0o777)
+
+    assert ([], 1) == (before, len(told(folder)))
+    assert f"the directory {middle} may be written" in told(folder)[0]
+
+
 def test_where_others_do_not_get_to_modes_do_not_matter(folder):
     """A home directory, systemd's credentials."""
     for name in (*SECRET, *STEERING):
