@@ -34,7 +34,7 @@ class _Resolved(Connection):
     async def _connect(self) -> None:
         limit_s = self.socket_connect_timeout
         async with asyncio.timeout(limit_s):
-            addresses = await self._resolver.resolve(self.host, int(self.port))
+            addresses = await self._resolver.resolve(self.host, int(self.port), limit_s)
             self._sock = await connect(addresses, limit_s)
         await super()._connect()  # type: ignore[no-untyped-call] # not annotated
 

@@ -193,7 +193,7 @@ class Pool:
         stage = "its name was not resolved"
         try:
             async with asyncio.timeout(limit_s):
-                addresses = await self._resolver.resolve(origin.host, origin.port)
+                addresses = await self._resolver.resolve(origin.host, origin.port, limit_s)
                 stage = f"no connection to {_listed(addresses)}"
                 sock = await self._race(addresses)
                 stage = f"no TLS with {_peer(sock)}"

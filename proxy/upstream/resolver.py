@@ -26,7 +26,8 @@ STALE_S: Final = 600.0
 """How long the last answer for a name serves while the system's resolver gives none (RFC 8767)."""
 
 PATIENCE_S: Final = 1.0
-"""How long a look-up may take; then the last answer serves, or IPv4 is asked for alone."""
+"""How long a look-up may take, or half of what the caller waits; then the last answer serves, or
+IPv4 is asked for alone."""
 
 MAX_ANSWERS: Final = 1024
 """Last answers kept; more displace the oldest. Names come from the configuration alone."""
@@ -88,13 +89,21 @@ class Resolver:
         self._flights: dict[str, _Flight] = {}
         self._last: dict[str, _Answer] = {}
 
-    async def resolve(self, host: str, port: int) -> list[AddrInfoType]:
+    async def resolve(
+        self, host: str, port: int, limit_s: float | None = None
+    ) -> list[AddrInfoType]:
         """Return where to connect, the preferred address first.
+
+        Args:
+            host: a name, or an address without brackets.
+            port: where to connect to.
+            limit_s: how long the caller waits for the connection; the last answer serves while
+                there is time left to use it.
 
         Raises:
             Unreachable: the name does not exist or cannot be looked up (`dns_error`).
         """
-        hosts = _known(host) or await self._look_up(host)
+        hosts = _known(host) or await self._look_up(host, limit_s)
         return [
             (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))
             for family, address in hosts
@@ -112,15 +121,16 @@ class Resolver:
         local = address == sock.getsockname()[0] or parse_address(address).is_loopback
         return local and ("::" if ":" in address else "0.0.0.0", port) in self.own  # noqa: S104 -- compared
 
-    async def _look_up(self, host: str) -> tuple[_Host, ...]:
+    async def _look_up(self, host: str, limit_s: float | None) -> tuple[_Host, ...]:
         loop = asyncio.get_running_loop()
-        flight = self._flights.get(host) or self._begin(host, loop)
+        patience_s = PATIENCE_S if limit_s is None else min(PATIENCE_S, limit_s / 2)
+        flight = self._flights.get(host) or self._begin(host, patience_s)
         last = self._last.get(host)
         if last is not None and last.at + STALE_S < loop.time():
             last = None
-        patience = None if last is None else max(flight.began + PATIENCE_S - loop.time(), 0.0)
+        left_s = None if last is None else max(flight.began + patience_s - loop.time(), 0.0)
         # Unlike awaiting it: a request that leaves lets the look-up go on for the others.
-        await asyncio.wait((flight.answer,), timeout=patience)
+        await asyncio.wait((flight.answer,), timeout=left_s)
         answer = flight.answer.result() if flight.answer.done() else None
         if answer is not None and (answer.hosts or answer.denied or last is None):
             if not answer.hosts:
@@ -128,11 +138,12 @@ class Resolver:
             return answer.hosts
         return () if last is None else last.hosts
 
-    def _begin(self, host: str, loop: asyncio.AbstractEventLoop) -> _Flight:
+    def _begin(self, host: str, patience_s: float) -> _Flight:
+        loop = asyncio.get_running_loop()
         flight = self._flights[host] = _Flight(loop.create_future(), loop.time())
         self._start(host, flight, socket.AF_UNSPEC)
         if not flight.answer.done():
-            loop.call_later(PATIENCE_S, self._ask_for_less, host, flight)
+            loop.call_later(patience_s, self._ask_for_less, host, flight)
         return flight
 
     def _ask_for_less(self, host: str, flight: _Flight) -> None:

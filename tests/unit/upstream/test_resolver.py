@@ -111,6 +111,24 @@ async def test_few_answers_are_kept(names, monkeypatch):
         await addresses(hosts[0], made)
 
 
+@pytest.mark.parametrize("half", [False, True], ids=["the last answer", "IPv4 alone"])
+async def test_who_waits_shortly_has_an_answer_in_time(names, half):
+    """Patience leaves half of a limit for the connection, however short the limit is."""
+    names.table["up.test"] = ["192.0.2.1"]
+    made = Resolver()
+    if half:
+        names.half.add("up.test")
+    else:
+        await made.resolve("up.test", 80)
+        names.table["up.test"] = HELD
+
+    async with asyncio.timeout(0.5):
+        found = await made.resolve("up.test", 80, 0.5)
+
+    names.let_go()
+    assert ["192.0.2.1"] == [each[4][0] for each in found]
+
+
 def test_a_look_up_may_outlive_its_loop(names):
     """It ends without a word: pytest fails for what a thread raises."""
     names.table["up.test"] = HELD
