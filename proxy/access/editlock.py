@@ -36,11 +36,13 @@ class Patience:
 
     Attributes:
         tell: called once, when the wait has lasted `TOLD_S`.
+        limit_s: how long to wait.
         now: tells seconds that only grow.
         sleep: lets so many seconds pass.
     """
 
     tell: Callable[[], None] = _nothing
+    limit_s: float = GIVE_UP_S
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
@@ -50,7 +52,7 @@ def locked(directory: Path, patience: Patience) -> Iterator[None]:
     """Keep other editors out, by the directory: after an edit the file itself is another one.
 
     Raises:
-        BusyError: it is not free within `GIVE_UP_S`.
+        BusyError: it is not free within the limit.
         OSError: there is no such directory, or it cannot be locked.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -65,7 +67,7 @@ def _wait(descriptor: int, patience: Patience) -> None:
     began, told = patience.now(), False
     while not _taken(descriptor):
         waited = patience.now() - began
-        if waited >= GIVE_UP_S:
+        if waited >= patience.limit_s:
             raise BusyError
         if waited >= TOLD_S and not told:
             patience.tell()

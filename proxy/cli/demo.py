@@ -13,7 +13,7 @@ from proxy.observe.log import Log
 from proxy.process.demo import demo as start_demo
 from proxy.process.listeners import ListenError
 from proxy.process.loop import new_loop
-from proxy.process.signals import Stop, end_at_once
+from proxy.process.signals import Stop
 from proxy.secret import MASK
 
 
@@ -34,7 +34,6 @@ _SHOWN = 300
 @click.pass_obj
 def demo(exposed: list[str], /, *, once: bool, port: int) -> None:
     """Serve Microreact and Carbonregistry.com, both as local stand-ins with made-up tokens."""
-    end_at_once()
     log = Log("warning" if once else "info", "console")
     for way in exposed:
         log.events.warning("exposed", detail=way)

@@ -31,9 +31,11 @@ _HARMLESS_SIGNALS: Final = (
     *("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR"),
     *("SIGSTKFLT", "SIGEMT"),
 )
+_ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 _LATER_COMMANDS: Final = frozenset(
     {"add", "secret", "login", "explain", "exec", "env", "top", "reload", "ca"}
 )
+_SERVICES: Final = frozenset({"run", "demo"})
 _COMMANDS: Final = ("run", "demo", "check", "schema", "presets", "keys", "healthcheck")
 
 
@@ -48,6 +50,8 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] in _LATER_COMMANDS:
             ctx.fail(f"{args[0]} is not supported yet")
+        if args and args[0] in _SERVICES:
+            end_at_once()
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -86,6 +90,21 @@ def main() -> None:
         # What is told could not be: stdout is on a full disk, say.
         click.echo(f"keybearer: {error.strerror or error}", err=True)
         sys.exit(EXIT_FAILURE)
+    finally:
+        # The exit status is decided, but the interpreter would have these signals end the process
+        # as another one while it cleans up.
+        for number in _ENDING_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def end_at_once() -> None:
+    """Let SIGTERM and SIGQUIT be a clean stop until the loop runs: nothing is under way yet."""
+
+    def end(_number: int, _frame: object) -> None:
+        sys.exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, end)
 
 
 def own_process() -> list[str]:

@@ -22,7 +22,7 @@ from proxy.process.listeners import ListenError
 from proxy.process.loop import calm_gc, new_loop, tell_faults
 from proxy.process.permissions import open_to_others
 from proxy.process.service import Service
-from proxy.process.signals import Stop, end_at_once
+from proxy.process.signals import Stop
 
 
 if TYPE_CHECKING:
@@ -64,7 +64,6 @@ def run(
       keybearer run --preset microreact
       keybearer run --upstream https://api.example.org --bearer-env EXAMPLE_TOKEN
     """  # noqa: D301 -- the backspace is click's mark of a paragraph to leave as it is
-    end_at_once()
     if preset is None and upstream is None and not any(secret.values()):
         config = load_file(file)
         if port is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-import sys
 from typing import TYPE_CHECKING, Final
 
 
@@ -21,21 +21,11 @@ _ADVICE: Final = (
 )
 
 
-def end_at_once() -> None:
-    """Until the loop runs nothing is under way: let SIGTERM and SIGQUIT be a clean stop."""
-
-    def end(_number: int, _frame: object) -> None:
-        sys.exit(0)
-
-    for number in (signal.SIGTERM, signal.SIGQUIT):
-        signal.signal(number, end)
-
-
 class Stop:
-    """Watches for signals from now on; needs a running loop.
+    """Watch for signals from now on, to the end of the process; needs a running loop.
 
     Args:
-        log: is told once that SIGHUP changes nothing.
+        log: where the first SIGHUP is answered that nothing is reloaded.
 
     Attributes:
         asked: somebody wants the service to end.
@@ -47,10 +37,15 @@ class Stop:
         self.now = asyncio.Event()
         self._log = log
         self._told = False
-        loop = asyncio.get_running_loop()
-        for number in ENDING:
-            loop.add_signal_handler(number, self._end)
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        self._loop = asyncio.get_running_loop()
+        # Not the loop's own handlers: as it closes, each of these signals would end the process.
+        for number in (*ENDING, signal.SIGHUP):
+            signal.signal(number, self._notify)
+
+    def _notify(self, number: int, _frame: object) -> None:
+        act = self._hang_up if number == signal.SIGHUP else self._end
+        with contextlib.suppress(RuntimeError):  # closed: the process ends anyway
+            self._loop.call_soon_threadsafe(act)
 
     def _end(self) -> None:
         if self.asked.is_set():

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BACKLOG: Final = 1024
 _DEFAULT_MODE: Final = 0o600
+_LOCK_S: Final = 2.0
+"""How long to wait for another start, which takes a moment: no signal ends the wait."""
 
 
 class SocketError(Exception):
@@ -42,7 +44,7 @@ def listen_at(path: Path, mode: int | None, group: str | None) -> socket.socket:
     """
     mode = _DEFAULT_MODE if mode is None else mode
     try:
-        with locked(path.parent, Patience()):
+        with locked(path.parent, Patience(limit_s=_LOCK_S)):
             _clear_dead(path)
             return _born(path, mode) if group is None else _born_of(group, path, mode)
     except BusyError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.rig.command import ready
+from tests.integration.rig.command import python, ready
 from tests.integration.rig.patience import PATIENCE_S
 from tests.integration.rig.proxy import get, one_route
 from tests.integration.rig.upstream import OK
@@ -158,3 +159,40 @@ async def test_a_health_check_outlives_them(serve, spawn, tmp_path):
     upstream.visits[0].send(OK)
 
     assert 0 == (await end_of(process))[0]
+
+
+@pytest.mark.parametrize("again", [*ENDING, signal.SIGHUP])
+async def test_no_signal_changes_how_it_ends(upstream, tmp_path, again):
+    """While the loop closes and the interpreter cleans up: a supervisor repeats itself."""
+    (tmp_path / "config.yaml").write_text(json.dumps(one_route(upstream.origin)))
+    async with ready(cwd=tmp_path, TOKEN="FAKE") as command:
+        command.process.terminate()
+        async with asyncio.timeout(PATIENCE_S):
+            while command.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(command.process.pid, again)  # `send_signal` would reap it
+                await asyncio.sleep(0)
+
+        assert 0 == command.process.returncode
+
+
+# A signal comes while a command's modules are imported.
+LOADING = """\
+import os, signal, sys
+
+def loaded(event, args):
+    if event == "import" and args[0] == "asyncio":  # no command but those needs it
+        os.kill(os.getpid(), signal.SIGTERM)
+
+sys.addaudithook(loaded)
+from proxy.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("service", ["run", "demo"])
+async def test_a_service_that_is_being_loaded_is_ended_in_the_same_way(tmp_path, service):
+    """That takes most of a start; as a container's first process it would not even end."""
+    done = await python(LOADING, service, cwd=tmp_path)
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)

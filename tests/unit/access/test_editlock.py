@@ -36,7 +36,7 @@ class Time:
     @property
     def patience(self):
         """To wait by this time."""
-        return Patience(lambda: self.told.append(self.now), lambda: self.now, self.sleep)
+        return Patience(lambda: self.told.append(self.now), now=lambda: self.now, sleep=self.sleep)
 
 
 def open_now():

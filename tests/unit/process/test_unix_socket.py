@@ -14,7 +14,9 @@ from threading import Barrier
 
 import pytest
 
+from proxy.access.editlock import Patience, locked
 from proxy.config.addresses import _MAX_SOCKET_PATH
+from proxy.process import unix_socket
 from proxy.process.listeners import Listener
 from proxy.process.unix_socket import SocketError, identity, listen_at
 
@@ -65,6 +67,13 @@ def test_its_mode_is_that_of_its_birth(tmp_path, forbid, mode):
         after = os.umask(before)
 
     assert (mode or 0o600, [], 0o027) == (found, forbid, after)
+
+
+def test_a_lock_of_its_directory_is_not_waited_for_long(tmp_path, monkeypatch):
+    """Whoever may read the directory may lock it, and no signal ends the wait."""
+    monkeypatch.setattr(unix_socket, "_LOCK_S", 0.05)
+    with locked(tmp_path, Patience()), pytest.raises(SocketError, match="directory locked"):
+        listen_at(tmp_path / "kb.sock", None, None)
 
 
 def test_its_group_is_given_where_nobody_can_swap_it(tmp_path, forbid):
