@@ -13,13 +13,14 @@ from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
+from unicodedata import combining, normalize
 
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
 import proxy
 from proxy.dataplane.echo import Echo
-from proxy.dataplane.policy import rule
+from proxy.dataplane.policy import _SPLIT_INTO_MARKS, readings, rule
 
 
 # They have no public names; an expression parsed is a tree of its pieces.
@@ -339,6 +340,29 @@ def test_rules_do_not_backtrack(paths):
     pattern = rule(None, paths, allow=True).pattern
     if pattern is not None:
         assert worst(Found("rule", pattern, ("fullmatch",))) == []
+
+
+class Readings:
+    """What a path is compared as, in the place of an expression."""
+
+    pattern = ""
+    read = staticmethod(readings)
+
+
+MARKS = "\u0301\u0323\u0f73\uff9e"
+
+
+@pytest.mark.parametrize("turn", ["\u0301\u0323", "\u0301\uff9e", "\u0f73\u0301", MARKS, "e/"])
+def test_paths_are_read_in_linear_time(turn):
+    """Also those of marks that Unicode sorts, or of characters that are taken apart into some."""
+    assert not backtracks(Readings, "read", ("/", turn, ""))
+
+
+def test_every_character_that_is_taken_apart_into_marks_counts_as_one():
+    """By the tables of this Python: none hides a mark between others."""
+    found = {chr(code) for code in range(0x110000) if not combining(chr(code))}
+    hidden = {each for each in found if combining(normalize("NFKD", each)[0])}
+    assert hidden == set(_SPLIT_INTO_MARKS)
 
 
 @settings(max_examples=4, deadline=None)
