@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 _HTML: Final = "text/html"
-_MOZILLA: Final = "Mozilla/"
+_AGENTS: Final = ("Mozilla/", "AppleCoreMedia/", "stagefright/", "Opera/")
+"""Of browsers, and of the players that fetch what a page has in `<video>` (iOS, old Android)."""
 _MODES_OF_NODE: Final = frozenset({"", "cors", "websocket"})
 """The fetch and WebSocket of Node send a mode, and no other of these fields."""
 _ACCEPTED_BY_JAVA: Final = frozenset(
@@ -52,7 +53,7 @@ def is_marked(named: Named) -> bool:
         or SEC_FETCH_USER in named
         or UPGRADE_INSECURE_REQUESTS in named
         or SERVICE_WORKER in named
-        or named.get(USER_AGENT, "").startswith(_MOZILLA)
+        or named.get(USER_AGENT, "").startswith(_AGENTS)
         or _PREFERS_HTML[named.get(ACCEPT, "")]
     )
 
@@ -61,7 +62,7 @@ def is_browser(named: Named) -> bool:
     """Return whether a request that says nothing of its site looks like a browser's."""
     agent = named.get(USER_AGENT, "")
     return (
-        agent.startswith(_MOZILLA)
+        agent.startswith(_AGENTS)
         or UPGRADE_INSECURE_REQUESTS in named
         or SEC_FETCH_DEST in named
         or SEC_FETCH_USER in named

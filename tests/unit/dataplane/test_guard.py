@@ -386,6 +386,9 @@ BROWSERS = {
         b"User-Agent",
         b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0",
     ),
+    "a video on iOS": (b"User-Agent", b"AppleCoreMedia/1.0.0.8C148 (iPhone; U; CPU OS 4_2_1)"),
+    "a video on Android": (b"User-Agent", b"stagefright/1.2 (Linux;Android 7.0)"),
+    "an old Opera": (b"User-Agent", b"Opera/9.80 (X11; Linux x86_64) Presto/2.12.388"),
 }
 TOOLS = {
     "nothing": (),
