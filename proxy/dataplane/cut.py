@@ -37,6 +37,7 @@ _STEP: Final = 1024
 _LINES: Final = 512
 """Line ends in a body in chunks that are parsed in one turn, or those in `_STEP` bytes."""
 
+_TUNNEL: Final = b"CONNECT"
 _VERSIONS: Final = (b" HTTP/1.1", b" HTTP/1.0")
 _VERSION_SIZE: Final = 9
 _LINE_SLACK: Final = 64
@@ -128,9 +129,9 @@ class StandIn(NamedTuple):
 def stand_in(head: bytes, *, method: bool) -> StandIn | None:
     """Return what the parser can be given instead of a head that it has refused.
 
-    It knows some methods, and ASCII in targets (RFC 3986 2): it is given a method that it knows,
-    and a letter for each other byte. Neither has a say in where a request ends (RFC 9112 6.3), but
-    for CONNECT.
+    It knows some methods, a few of them for other protocols, and ASCII in targets (RFC 3986 2): it
+    is given a method that it knows, and a letter for each other byte. Neither has a say in where a
+    request ends (RFC 9112 6.3), but for CONNECT.
 
     Args:
         head: as it came.
@@ -143,9 +144,9 @@ def stand_in(head: bytes, *, method: bool) -> StandIn | None:
     if not is_request_line(line):
         return None
     name, target, version = line.split(b" ")
-    known = _STAND_IN if method else name
-    if len(name) > _LONGEST_METHOD or (known == name and target.isascii()):
+    if len(name) > _LONGEST_METHOD or (target.isascii() and (name == _STAND_IN or not method)):
         return None
+    known = name if name == _TUNNEL else _STAND_IN
     line = b" ".join((known, _NON_ASCII.sub(b"x", target), version))
     text = target.decode("utf-8", "surrogateescape")
     return StandIn(name.decode("ascii"), text, line + b"\r\n" + fields)

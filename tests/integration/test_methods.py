@@ -90,6 +90,21 @@ async def test_http_1_0_has_them_too(proxy, upstream):
     assert b"LIST" == upstream.requests[0].method
 
 
+@pytest.mark.parametrize("method", ["BREW", "GET", "PRI", "SOURCE", "DESCRIBE", "M-SEARCH"])
+async def test_a_raw_target_may_come_with_any_method(proxy, upstream, method):
+    """Parsers know some for other protocols alone, and see the target first."""
+    async with await proxy.client() as client:
+        first = await client.ask(request(method, "/api/\xc3\xa9", body=b"hello"))
+        second = await client.ask(get())
+
+    assert (200, 200) == (first.status, second.status)
+    assert (method.encode(), b"/\xc3\xa9", b"hello") == (
+        upstream.requests[0].method,
+        upstream.requests[0].target,
+        upstream.requests[0].body,
+    )
+
+
 async def test_an_upgrade_by_such_a_method_is_dropped(proxy, upstream):
     """As by any but GET; the request goes on as an ordinary one, and so does the connection."""
     async with await proxy.client() as client:
