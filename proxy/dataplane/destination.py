@@ -205,7 +205,7 @@ def _path_of(target: Target, way: Way) -> str | None:
     """Return the upstream's path of a reference; None: it leads to another host or route."""
     if target.authority is not None and not _is_one_of(target, way.names):
         upstream = way.base.origin
-        itself = (Authority(upstream.host, upstream.port), *way.base.names)
+        itself = (Authority(upstream.public_host, upstream.port), *way.base.names)
         return target.path if _is_one_of(target, itself) else None
     prefix, other = way.base.prefix, _longest_other(target, way.base)
     if is_below(target.path.encode("utf-8", "surrogateescape"), prefix) and other < len(prefix):

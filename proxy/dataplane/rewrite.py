@@ -135,7 +135,7 @@ def _is_upstream(authority: bytes, base: Base) -> bool:
         return False
     host = match["host"].strip(b"[]").lower().removesuffix(b".").decode("latin-1")
     port = int(match["port"]) if match["port"] else None
-    return _means(host, port, base.origin.host, base.origin.port) or any(
+    return _means(host, port, base.origin.public_host, base.origin.port) or any(
         _means(host, port, each.host, each.port) for each in base.names
     )
 

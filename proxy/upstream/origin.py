@@ -35,7 +35,7 @@ class Origin:
 
     Attributes:
         scheme: `http` or `https`.
-        host: a name in lower case, or an IP address without brackets.
+        host: a name in lower case, or an IP address without brackets, with its zone if it has one.
         port: 1 to 65535, the scheme's default filled in.
     """
 
@@ -65,9 +65,14 @@ class Origin:
         return cls(scheme, _host(match["host"]), _port(match["port"], DEFAULT_PORTS[scheme]))
 
     @property
+    def public_host(self) -> str:
+        """The host without its zone, which means something to this machine alone (RFC 6874 1)."""
+        return self.host.partition("%")[0]
+
+    @property
     def authority(self) -> str:
         """The value of `Host`: a default port left out (RFC 9110 7.2), IPv6 in brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = f"[{self.public_host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
@@ -126,7 +131,9 @@ def _host(text: str) -> str:
     host = text.lower()
     if host.startswith("["):
         try:
-            return str(parse_address(str(IPv6Address(host[1:-1]))))
+            # The sign before a zone is encoded in URLs; most people write it as it is (RFC 6874 2).
+            bare = text[1:-1].replace("%25", "%", 1)
+            return str(parse_address(str(IPv6Address(bare))))
         except ValueError:
             raise ValueError("has brackets around something that is no IPv6 address") from None
     host = host.removesuffix(".")

@@ -232,7 +232,7 @@ class Pool:
                 self._make,
                 sock=sock,
                 ssl=tls,
-                server_hostname=(self.endpoint.server_name or origin.host) if tls else None,
+                server_hostname=(self.endpoint.server_name or origin.public_host) if tls else None,
                 ssl_shutdown_timeout=TLS_SHUTDOWN_S if tls else None,
             )
         except TimeoutError:

@@ -21,6 +21,8 @@ GOOD = {
     "an IPv6 address": ("http://[0:0::1]:81", ("http", "::1", 81), "[::1]:81"),
     "a mapped address": ("http://[::ffff:127.0.0.1]:1", ("http", "127.0.0.1", 1), "127.0.0.1:1"),
     "a mapped address in hex": ("http://[::FFFF:7f00:1]", ("http", "127.0.0.1", 80), "127.0.0.1"),
+    "a zone": ("http://[FE80::1%Eth0]:81", ("http", "fe80::1%Eth0", 81), "[fe80::1]:81"),
+    "a zone as URLs have it": ("http://[fe80::1%25en1]", ("http", "fe80::1%en1", 80), "[fe80::1]"),
     "an underscore": ("http://my_service", ("http", "my_service", 80), "my_service"),
 }
 BAD = {
