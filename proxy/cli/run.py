@@ -20,7 +20,6 @@ from proxy.config.exposure import open_to_all
 from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
 from proxy.process.loop import calm_gc, new_loop, tell_faults
-from proxy.process.permissions import open_to_others
 from proxy.process.service import Service
 from proxy.process.signals import Stop
 
@@ -136,6 +135,8 @@ async def _serve(config: Config, log: Log) -> None:
     async with await Service.start(config, os.environ, log) as service:
         calm_gc()
         announce(service)
+        from proxy.process.permissions import open_to_others  # noqa: PLC0415 -- not before `ready`
+
         for warning in (
             *open_to_others(config),
             *service.provisioned.warnings,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.config.addresses import TcpAddress, UnixAddress
 from proxy.dataplane.model import Entrance
-from proxy.process.unix_socket import SocketError, identity, listen_at
 
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from proxy.config.schema import Config, Listen, ListenTls
 
 
+BACKLOG: Final = 1024
+"""Connections that wait to be accepted."""
 _TRIES: Final = 20
 """For a port that is free in both families, where any will do: the system chooses for one."""
 
@@ -157,7 +158,18 @@ def _advice(error: OSError) -> str:
     return error.strerror or "the system refuses"
 
 
+def identity(path: Path) -> tuple[int, int]:
+    """Return what tells a file from every other one while it is open."""
+    status = path.lstat()
+    return status.st_dev, status.st_ino
+
+
 def _bind_unix(path: Path, listen: Listen, entrance: Entrance) -> Listener:
+    from proxy.process.unix_socket import (  # noqa: PLC0415 -- most starts have none
+        SocketError,
+        listen_at,
+    )
+
     try:
         bound = listen_at(path, listen.mode, listen.group)
     except SocketError as error:

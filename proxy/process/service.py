@@ -18,9 +18,8 @@ from proxy.dataplane.limits import ClientLimits
 from proxy.observe.log import request_ids
 from proxy.process.accounts import Accounts
 from proxy.process.descriptors import room_for
-from proxy.process.listeners import ListenError, bind_all
+from proxy.process.listeners import BACKLOG, ListenError, bind_all
 from proxy.process.provision import provision
-from proxy.process.unix_socket import BACKLOG
 from proxy.upstream.sweep import Sweep
 
 

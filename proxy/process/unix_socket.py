@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-BACKLOG: Final = 1024
 _DEFAULT_MODE: Final = 0o600
 _LOCK_S: Final = 2.0
 """How long to wait for another start, which takes a moment: no signal ends the wait."""
@@ -55,12 +54,6 @@ def listen_at(path: Path, mode: int | None, group: str | None) -> socket.socket:
         raise SocketError(error.strerror or str(error)) from error
 
 
-def identity(path: Path) -> tuple[int, int]:
-    """Return what tells a file from every other one while it is open."""
-    status = path.lstat()
-    return status.st_dev, status.st_ino
-
-
 def _born(path: Path, mode: int) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # Its mode from the first moment on: until a chmod it would have another one, and by then the
@@ -68,7 +61,7 @@ def _born(path: Path, mode: int) -> socket.socket:
     before = os.umask(~mode & 0o777)
     try:
         bound.bind(os.fspath(path))
-        bound.listen(BACKLOG)
+        bound.listen()  # now, so that it is a living one; the server says how many may wait
     except BaseException:
         bound.close()
         raise

@@ -17,8 +17,8 @@ import pytest
 from proxy.access.editlock import Patience, locked
 from proxy.config.addresses import _MAX_SOCKET_PATH
 from proxy.process import unix_socket
-from proxy.process.listeners import Listener
-from proxy.process.unix_socket import SocketError, identity, listen_at
+from proxy.process.listeners import Listener, identity
+from proxy.process.unix_socket import SocketError, listen_at
 
 
 STARTS = 4
