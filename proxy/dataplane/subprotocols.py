@@ -22,6 +22,8 @@ CREDENTIALS: Final = frozenset(
         "v1.token.websocket.jupyter.org.*",  # Jupyter's JEP 119
     }
 )
+_SHORTEST_KEY: Final = len("kb_a_") + 40
+"""Characters; no token of an issuer is shorter either."""
 
 
 class Subprotocols:
@@ -54,8 +56,10 @@ class Subprotocols:
         for member in members:
             name = member.strip(" \t")
             credential = self._is_credential(name)
-            keys = _keys_in(name, bearer=credential) if self._keys else []
-            offered += keys
+            keys: list[str] = []
+            if self._keys and len(name) >= _SHORTEST_KEY:
+                keys = _keys_in(name, bearer=credential)
+                offered += keys
             if not keys and not credential:
                 kept.append(member)
         if len(kept) == len(members):
