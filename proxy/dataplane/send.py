@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from proxy.upstream.pool import Pool
 
 
-IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""RFC 9110 9.2.2, without TRACE, which is never sent."""
+IDEMPOTENT: Final = frozenset(
+    {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "REPORT", "SEARCH", "QUERY"}
+)
+"""RFC 9110 9.2.2, without TRACE, which is never sent; and the others that are registered as safe
+(RFC 4918, 3253, 5323, QUERY)."""
 
 
 async def send(pool: Pool, request: Outbound, upload: Upload) -> Exchange:

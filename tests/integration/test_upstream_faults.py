@@ -375,6 +375,8 @@ def forgetful(visit_count):
         ("DELETE", None, 200, 3),
         ("OPTIONS", None, 200, 3),
         ("PUT", b"hello", 200, 3),
+        ("PROPFIND", b"<propfind/>", 200, 3),
+        ("QUERY", b"a=1", 200, 3),
         ("PUT", b"x" * 70_000, 502, 2),
         ("POST", b"hello", 502, 2),
         ("POST", None, 502, 2),
