@@ -149,16 +149,17 @@ def take_answer(data: bytes, *, to_head: bool = False, ended: bool = False) -> A
     """
     interim = []
     start = 0
-    while True:
-        head = split_head(data[start:])
-        if head is None:
-            return None
-        line, fields, at = head
-        if int(line.split(b" ")[1]) >= _FIRST_FINAL:
+    # An upstream may send thousands of these before the final head, if there is one.
+    while (end := data.find(b"\r\n\r\n", start)) >= 0:
+        if int(data[start : start + 16].split(b" ")[1]) >= _FIRST_FINAL:
             break
-        interim.append(data[start : start + at])
-        start += at
+        interim.append(data[start : end + 4])
+        start = end + 4
     rest = data[start:]
+    head = split_head(rest)
+    if head is None:
+        return None
+    line, fields, at = head
     framed = _answer_body(rest, line, fields, at, to_head=to_head, ended=ended)
     if framed is None:
         return None
