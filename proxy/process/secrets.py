@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from typing import TYPE_CHECKING, Final
 
 from proxy.config.settle import binding, named_binding
@@ -63,11 +64,16 @@ class Secrets:
         self._environ = environ
 
     def read_all(self) -> None:
-        """Read those of every route and of every named credential."""
+        """Read those of every route and of every named credential, as far as they stay readable.
+
+        A pipe or a terminal is read once, and waits for its writer: it is left to the service.
+        """
         bound = [binding(self._config, name) for name in self._config.routes]
         bound += [named_binding(self._config, name) for name in self._config.credentials]
         for each in bound:
-            if each is not None and not any(path in self.known for path, _ in each.sources):
+            if each is None or any(path in self.known for path, _ in each.sources):
+                continue
+            if not any(_is_read_once(source) for _, source in each.sources):
                 self.read(each)
 
     def read(self, bound: Binding) -> tuple[Secret, ...] | None:
@@ -137,7 +143,10 @@ def _added(slot: Slot, scheme: str) -> Iterator[bytes]:
     yield slot.name + (b"=" if slot.place == "query" else b":")
     if slot.place == "basic":
         yield b"Basic "
-    elif scheme == "bearer":
+        if slot.before != b":":  # a password may begin with a colon, or a user's name have blanks
+            yield slot.before
+        return
+    if scheme == "bearer":
         yield from (word + b" " for word in _WORDS)
     before = slot.before
     while before:
@@ -156,6 +165,13 @@ def doubtful(secret: Secret, slot: Slot) -> str | None:
     if slot.before == b"Bearer " and secret.looks_like(_BLANK):
         return "holds a blank, as no Bearer token does (RFC 6750)"
     return None
+
+
+def _is_read_once(source: Source) -> bool:
+    try:
+        return source.file is not None and not stat.S_ISREG(source.file.stat().st_mode)
+    except OSError:
+        return False  # said when it is read
 
 
 def _name(source: Source) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from proxy.config.loader import loads
@@ -13,6 +15,8 @@ SCHEMES = {
     "bearer": "{bearer: SOURCE}",
     "access-token": "{access-token: SOURCE}",
     "basic": "{basic: {username: me, password: SOURCE}}",
+    "blanks": "{basic: {username: me too, password: SOURCE}}",
+    "nobody": "{basic: {username: '', password: SOURCE}}",
     "header": '{header: {name: X-Api-Key, format: "Token token={secret}", secret: SOURCE}}',
     "headers": '{headers: [{name: Authorization, format: "token {secret}", secret: SOURCE}]}',
     "query": "{query: {name: api_key, secret: SOURCE}}",
@@ -45,6 +49,8 @@ DOUBTFUL = [
     ("access-token", f"Bearer {TOKEN}", "begins with a word of the Authorization field"),
 ]
 FINE = [
+    ("blanks", f"too:{TOKEN}"),
+    ("nobody", f":{TOKEN}"),
     ("plain", f"Bearer {TOKEN}"),
     ("bearer", f"{TOKEN}=="),
     ("bearer", f'"{TOKEN}'),
@@ -111,3 +117,19 @@ def test_nothing_is_said_of_others(tmp_path, scheme, text):
     secrets = read(tmp_path, scheme, text)
 
     assert ([], [], 1) == (secrets.problems, secrets.odd, len(secrets.known))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "directory"])
+def test_what_is_no_file_is_left_to_the_service(tmp_path, kind):
+    """A pipe is read once, and has no end before somebody writes."""
+    (os.mkfifo if kind == "pipe" else os.mkdir)(tmp_path / "pipe")
+    config = loads(
+        "routes: {api: {upstream: https://api.example, credential: {bearer: {file: pipe}}}}",
+        name="f",
+        base=tmp_path,
+        environ={},
+    )
+    secrets = Secrets(config, {})
+    secrets.read_all()
+
+    assert ({}, [], []) == (secrets.known, secrets.problems, secrets.missing)
