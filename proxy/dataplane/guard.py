@@ -295,6 +295,23 @@ def _is_referred(named: Named, authority: Authority | None) -> bool:
     )
 
 
+def referring_path(named: Named) -> str | None:
+    """Return the path of a page of ours that its Referer alone names, or None.
+
+    Args:
+        named: the fields of a browser's request.
+    """
+    if ORIGIN in named or SEC_FETCH_SITE in named:
+        return None
+    path = named.get(REFERER, "").partition("://")[2].partition("/")[2]
+    return "/" + path.partition("?")[0]
+
+
+def other_prefix() -> OriginDenied:
+    """Return the refusal of a page below another prefix: each route's pages are kept apart."""
+    return _denied("Referer of a page below another prefix, or without a path")
+
+
 def advise(
     denied: OriginDenied,
     head: Head,

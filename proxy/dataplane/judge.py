@@ -20,6 +20,8 @@ from proxy.dataplane.guard import (
     advise,
     check_origin,
     check_shared_origin,
+    other_prefix,
+    referring_path,
 )
 from proxy.dataplane.misplaced import check_misplaced
 from proxy.dataplane.model import (
@@ -35,7 +37,7 @@ from proxy.dataplane.router import (
     Mount,
     Router,  # noqa: TC001 -- as above
 )
-from proxy.dataplane.target import parse_target
+from proxy.dataplane.target import Target, parse_target
 from proxy.dataplane.upgrade import wanted
 from proxy.dataplane.upload import NOTHING, upload_of
 
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.outbound import Outbound
     from proxy.dataplane.record import Record
     from proxy.dataplane.reserved import Health
-    from proxy.dataplane.target import Authority, Target
+    from proxy.dataplane.target import Authority
     from proxy.dataplane.upload import Upload
     from proxy.upstream.pool import Pool
 
@@ -162,8 +164,11 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
         base = route.request.seen(head, entrance, record.peer, mount.base)
         mount = Mount(route, mount.prefix, base._replace(bare=not path))
     path = path or "/"
-    if marked and mount.base.shared and check_shared_origin(head.named, browser=browser):
-        record.extra += SANDBOX
+    if marked and mount.base.shared:
+        if browser:
+            _check_prefix(snapshot.router, entrance, authority, head, target, mount)
+        if check_shared_origin(head.named, browser=browser):
+            record.extra += SANDBOX
     # Strip; nothing of it counts before the rest is decided. What is taken off tells the client.
     named: list[Named] = []
     fields, stripped, offered = route.request.fields(
@@ -237,6 +242,33 @@ def _mount(
         return router.match(entrance, authority.host if authority else "", target.path)
     except Refusal:
         return None
+
+
+def _check_prefix(
+    router: Router,
+    entrance: Entrance,
+    authority: Authority | None,
+    head: Head,
+    target: Target,
+    mount: Mount,
+) -> None:
+    """Refuse a page below another prefix that only its Referer shows to be ours.
+
+    The sandbox has taken its origin, but not every browser leaves out the Referer then.
+
+    Raises:
+        OriginDenied: it is of another route, or does not say of which.
+    """
+    path = referring_path(head.named)
+    if path is None:
+        return
+    page = _mount(router, entrance, authority, Target(path, None))
+    # A page may have its path left out (`Referrer-Policy`). A proxy in front may have cut one off
+    # that leads nowhere here.
+    if path == "/" or (page is not None and page.route is not mount.route):
+        denied = other_prefix()
+        advise(denied, head, target, entrance, authority, mount)
+        raise denied
 
 
 def _allow_named(route: Route, caller: Caller | None, method: str, resource: Named) -> None:

@@ -188,6 +188,43 @@ async def test_a_browser_on_a_page_of_ours_is_served(start, upstream):
     assert (200, []) == (own.status, own.all(b"Content-Security-Policy"))
 
 
+async def test_a_page_of_one_prefix_is_no_page_of_another_by_its_referer(start, upstream):
+    """Not every browser leaves it out in a sandbox; a person who follows a link is asked."""
+    route = {"upstream": upstream.origin, "credential": {"bearer": {"env": "TOKEN"}}}
+    deep, named = {"path": "/a/deep"}, {"hosts": ["b.lan"]}
+    routes = {"a": route, "deep": route | deep, "b": route | named}
+    proxy = await start({"listen": "127.0.0.1:0", "allow_hosts": ["kb.lan"], "routes": routes})
+
+    async def status(target, page, *fields, host="kb.lan"):
+        referer = f"Referer: http://{host}{page}"
+        return (await proxy.ask(get(target, *fields, referer, host=host))).status
+
+    own = [
+        ("/a/x", "/a/y?/b/"),
+        ("/b/x", "/before/a/y"),
+        ("/a", "/a"),
+        ("/b/x", "/b"),
+        ("/a/deep/x", "/a/deep/"),
+    ]
+    others = [
+        ("/b/x", "/a/y"),
+        ("/b/x", "/"),
+        ("/b/x", "/?/b/"),
+        ("/a/x", "/a/deep/y"),
+        ("/b/x", ""),
+    ]
+
+    assert [200] * 5 == [await status(*each, BROWSER) for each in own]
+    assert [403] * 5 == [await status(*each, BROWSER) for each in others]
+    assert 5 == len(upstream.requests)
+    assert 200 == await status("/x", "/elsewhere", BROWSER, host="b.lan")
+    assert 200 == await status("/b/x", "/a/y", BROWSER, "Origin: http://kb.lan")
+    assert 200 == await status("/b/x", "/a/y", BROWSER, "Sec-Fetch-Site: none")
+    assert 200 == await status("/b/x", "/a/y", "User-Agent: curl/8.14.1")
+    asked = await proxy.ask(get("/b/x", *PLAIN, "Referer: http://kb.lan/a/y", host="kb.lan"))
+    assert (403, True) == (asked.status, b"Continue to /b/x" in asked.body)
+
+
 async def test_whatever_a_browser_may_show_is_sandboxed(start, upstream):
     """Also where it does not say what becomes of the answer, or goes by HTTP/1.0."""
     proxy = await start(one_route(upstream.origin))
