@@ -167,6 +167,8 @@ class RequestRules:
     Attributes:
         reveals: the upstream is sent names that the client has for us; see `seen`.
         names: what else it may call itself on every request.
+        overrides_met: a field has come that names another path or method; until then no head has
+            to be searched for one.
     """
 
     def __init__(  # noqa: PLR0915 -- as many as there are names to remember
@@ -196,8 +198,7 @@ class RequestRules:
         self._mentions: dict[tuple[Field, str | None, str, bytes], bytes] = {}
         self._overriding: Judged[str, str | None] = Judged(self._judge_override)
         self._overrides = stripping.overrides
-        self._overrides_met = False
-        """Until there was a field that overrides something, no head is searched for one."""
+        self.overrides_met = False
         patterns = PROTOCOL_CREDENTIALS - frozenset(name.lower() for name in stripping.keep)
         patterns = frozenset() if FIELD in keep else patterns
         self._subprotocols = Subprotocols(patterns | stripping.subprotocols, keys=stripping.keys)
@@ -224,7 +225,7 @@ class RequestRules:
         if folded == FIELD:
             return PROTOCOLS
         if is_override(folded) and folded not in self._kept:
-            self._overrides_met = True
+            self.overrides_met = True
             return OVERRIDE
         opaque = folded in OPAQUE and folded not in self._kept
         if folded in INFORMING:
@@ -396,7 +397,7 @@ class RequestRules:
 
     def overridden(self, head: Head) -> bool:
         """Tell whether `fields` has passed on a field that would pass by a client's rules."""
-        if self._overrides or not self._overrides_met:
+        if self._overrides:
             return False
         fates = self._fates
         return any(fates[name] == OVERRIDE for name, _ in head.fields)

@@ -189,7 +189,7 @@ def judge(  # noqa: C901, PLR0912, PLR0915 -- the whole way, on one screen
             offered += route.request.offered_in(target.query)
         caller = record.caller = authenticate(clients, offered, record.peer)
     restricted = caller is not None and caller.policy.restricts
-    if restricted and route.request.overridden(head):
+    if restricted and route.request.overrides_met and route.request.overridden(head):
         named.clear()
         fields, stripped, _ = route.request.fields(
             head,
