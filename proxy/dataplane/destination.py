@@ -11,7 +11,12 @@ import re
 from collections.abc import Callable, Sequence  # noqa: TC003 -- the compiled build looks them up
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from proxy.dataplane.errors import BadRequest, BadTarget, PolicyDenied
+from proxy.dataplane.errors import (
+    BadRequest,
+    BadTarget,
+    PolicyDenied,
+    Refusal,  # noqa: TC001 -- as above
+)
 from proxy.dataplane.rewrite import (
     Base,  # noqa: TC001 -- as above
     is_below,
@@ -50,11 +55,13 @@ class Named(NamedTuple):
 
     Attributes:
         field: the name of the field, as in the standards.
-        path: the upstream's, undecoded; None: it cannot be told.
+        path: the upstream's, undecoded; None: unknown.
+        refusal: why no rule is to be asked, or None.
     """
 
     field: str
     path: str | None
+    refusal: Refusal | None = None
 
 
 class Way(NamedTuple):
@@ -118,6 +125,7 @@ def lead_back(  # noqa: PLR0911 -- one for each kind of field
 def _lead_back_tags(value: bytes, way: Way, named: list[Named]) -> bytes:
     """Return the value of `If` with its resource tags led back."""
     pieces = _IF_PIECE.findall(value)
+    length = sum(map(len, pieces))
     depth = 0
     for at, piece in enumerate(pieces):
         if piece == b"(":
@@ -126,9 +134,15 @@ def _lead_back_tags(value: bytes, way: Way, named: list[Named]) -> bytes:
             depth -= 1
         elif depth == 0 and piece.startswith(b"<"):
             pieces[at] = b"<" + _act_on("if", piece[1:-1], way, named) + b">"
-    if depth != 0 or sum(map(len, _IF_PIECE.findall(value))) != len(value):
+        if depth not in _DEPTHS:
+            break
+    if depth != 0 or length != len(value):
         raise BadTarget("In the If field: parentheses, quotes or <> do not match.")
     return b"".join(pieces)
+
+
+_DEPTHS: Final = frozenset({0, 1})
+"""Lists are not nested, and end after they begin."""
 
 
 def _lead_back_parts(value: bytes, way: Way, named: list[Named]) -> bytes:
@@ -153,7 +167,7 @@ def _act_on(name: str, value: bytes, way: Way, named: list[Named]) -> bytes:
         target = _parse(text)
         path = _path_of(target, way)
     except (BadTarget, BadRequest) as refusal:
-        detail = refusal.detail.replace("request target", "reference")
+        detail = refusal.detail.replace("request target", "reference").replace("Host field", "host")
         raise BadTarget(f"In the {title} field: {detail}") from None
     if path is None:
         raise PolicyDenied(

@@ -1,7 +1,8 @@
 """Strip: which fields and query pairs go upstream.
 
-Names are judged folded, lower case with `_` as `-`: servers that hand fields to programs as
-variables (CGI, WSGI) do not tell them apart, so `Access_Token` would slip by (CVE-2025-64484).
+Names are judged folded, lower case with `_` and the like as `-`: servers that hand fields to
+programs as variables (CGI, WSGI) take them for one, so `Access_Token` would slip by
+(CVE-2025-64484).
 Each spelling is judged once and remembered.
 """
 
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
 from proxy.dataplane.authenticate import KEY_PREFIX, keys_in
-from proxy.dataplane.destination import INFORMING, NAMING, OPAQUE, Way, lead_back
-from proxy.dataplane.errors import BadTarget
+from proxy.dataplane.destination import INFORMING, NAMING, OPAQUE, Named, Way, lead_back
+from proxy.dataplane.errors import BadTarget, PolicyDenied
 from proxy.dataplane.forwarded import forwarding_lines, names_of, prefix_of, scheme_of
 from proxy.dataplane.overrides import is_override, is_override_parameter
 from proxy.dataplane.subprotocols import CREDENTIALS as PROTOCOL_CREDENTIALS, FIELD, Subprotocols
@@ -25,7 +26,6 @@ from proxy.judged import Judged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from proxy.dataplane.destination import Named
     from proxy.dataplane.model import Entrance, Head, Peer
     from proxy.dataplane.rewrite import Base
     from proxy.dataplane.target import Authority
@@ -107,8 +107,14 @@ MENTION: Final = (
 
 
 def fold(name: str) -> str:
-    """Return a field's name as servers that make variables of it see it."""
-    return name.lower().replace("_", "-")
+    """Return a field's name as servers that make variables of it see it.
+
+    Most take `-` for `_`, lighttpd all that is no letter and no digit.
+    """
+    return name.lower().translate(_TO_DASHES)
+
+
+_TO_DASHES: Final = dict.fromkeys(map(ord, "!#$%&'*+._^`|~"), "-")
 
 
 def fold_bytes(name: bytes) -> str:
@@ -278,10 +284,6 @@ class RequestRules:
             named: gets the resources that fields name; they are to be judged like the target.
             overrides: the client has rules, which some fields would pass by.
 
-        Raises:
-            BadTarget: a reference could be read in two ways.
-            PolicyDenied: it leads to another host or route.
-
         Returns:
             the lines; the names that were stripped; the values that stood in slots of keys.
         """
@@ -412,11 +414,17 @@ class RequestRules:
                 continue
             folded = _FOLDED[name]
             destinations += folded == "destination"
-            led = lead_back(folded, value, way, named)
+            try:
+                led = lead_back(folded, value, way, named)
+            except (BadTarget, PolicyDenied) as refusal:
+                # The client is asked who it is first.
+                named.append(Named(folded, None, refusal))
+                return left
             if led is not None:
                 left.append((name, led))
         if destinations > 1:
-            raise BadTarget("The request has more than one Destination field; send one.")
+            two = BadTarget("The request has more than one Destination field; send one.")
+            named.append(Named("destination", None, two))
         return left
 
     def _judge_parameter(self, spelling: str) -> str | None:

@@ -273,6 +273,8 @@ def _check_prefix(
 
 def _allow_named(route: Route, caller: Caller | None, method: str, resource: Named) -> None:
     """Let a request name a resource beside its target, by the same rules."""
+    if resource.refusal is not None:
+        raise resource.refusal
     if resource.path is not None:
         try:
             _allow(route, caller, method, resource.path)

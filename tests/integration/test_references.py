@@ -208,6 +208,42 @@ async def test_two_destinations_are_a_bad_target(proxy, upstream):
     assert (400, "bad-target", []) == (answer.status, answer.code, upstream.visits)
 
 
+@pytest.mark.parametrize(
+    "destination", ["/other/b", "http://evil.test/b", "/api/../b", "http://me@localhost/api/b"]
+)
+async def test_a_client_is_asked_who_it_is_before_its_destination_counts(
+    start, upstream, destination
+):
+    """Without a key the answer is that of every request; with one, the log names the client."""
+    config = one_route(upstream.origin) | {"clients": {"alice": client(ALICE)}}
+    config["routes"]["other"] = {"upstream": upstream.origin, "credential": "none"}
+    proxy = await start(config)
+
+    stranger = await proxy.ask(copied(destination))
+    known = await proxy.ask(copied(destination, KEY))
+    line = await proxy.logged(2)
+
+    assert (401, []) == (stranger.status, upstream.visits)
+    assert (known.status, known.code) in {(403, "policy-denied"), (400, "bad-target")}
+    assert ("alice", known.status) == (line["client"], line["status"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ")<http://localhost/api/secret/x>( (<urn:1>)",
+        "((<urn:1>) <http://localhost/api/secret/x>)",
+        "(<urn:1>",
+        "<urn:1>)",
+    ],
+)
+async def test_parentheses_of_if_that_do_not_match_are_a_bad_target(proxy, upstream, value):
+    """Nor do lists nest: what is a resource, and what a lock, would be anybody's guess."""
+    answer = await proxy.ask(request("PUT", "/api/x", f"If: {value}", body=b""))
+
+    assert (400, "bad-target", []) == (answer.status, answer.code, upstream.visits)
+
+
 DENIED = [{"paths": ["/secret/**"], "action": "deny"}]
 
 
@@ -228,6 +264,7 @@ DENIED = [{"paths": ["/secret/**"], "action": "deny"}]
         ("COPY", "Destination: ../secret/x"),
         ("PUT", "X-Amz-Copy-Source: /open/x"),
         ("PUT", "x_copy_from: secret/x"),
+        ("PUT", "X.Copy.From: secret/x"),
     ],
 )
 @pytest.mark.parametrize("whose", ["route", "client"])
