@@ -133,8 +133,8 @@ def scheme_of(entrance: Entrance, head: Head, peer: Peer) -> str:
 def prefix_of(head: Head, peer: Peer, prefix: bytes) -> bytes:
     """Return what is cut off the client's path, here and by a trusted proxy before."""
     told = "" if peer.proxy is None else head.named.get("X-Forwarded-Prefix", "")
-    if told[:1] != "/" or told[1:2] == "/":
-        return prefix
+    if told[:1] != "/" or told[1:2] in {"/", "\\"}:
+        return prefix  # to a browser that is another host
     return told.rstrip("/").encode("utf-8", "surrogateescape") + prefix
 
 

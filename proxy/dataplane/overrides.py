@@ -21,6 +21,7 @@ _FIELDS: Final = frozenset(
         *("x-replaced-path", "x-matched-path", "x-now-route-matches"),  # Traefik, Vercel
         *("script-name", "x-script-name", "path-info", "x-path-info"),  # gunicorn, WSGI
         "x-astro-path",  # GHSA-mr6q-rp88-fx84
+        *("x-sendfile-type", "x-accel-mapping"),  # Rack::Sendfile (CVE-2025-61780)
         # The host.
         *("x-host", "x-http-host", "x-proxy-host", "proxy-host"),
         # The method.
