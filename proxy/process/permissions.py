@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from proxy.config.errors import Path as KeyPath
     from proxy.config.schema import Config
+    from proxy.config.settle import Binding
 
 
 _ADMINISTRATORS: Final = frozenset({0, 80} if sys.platform == "darwin" else {0})
@@ -58,11 +59,15 @@ def open_to_others(config: Config) -> list[str]:
 
 
 def _files(config: Config) -> Iterator[_File]:
+    sources = [each for bound in _bound(config) for each in bound.sources]
     if config.file is not None:
-        yield _File((), config.file, secret=False)
+        written = any(source.value is not None for _, source in sources)
+        yield _File((), config.file, secret=written)
     if config.clients_file is not None:
         yield _File(("clients_file",), config.clients_file, secret=False)
-    yield from _secrets(config)
+    for path, source in sources:
+        if source.file is not None:
+            yield _File((*path, "file"), source.file, secret=True)
     for path, listen in config.listeners():
         if listen.tls is not None:
             tls = listen.tls
@@ -72,12 +77,10 @@ def _files(config: Config) -> Iterator[_File]:
         yield from _tls(("routes", name, "tls"), shown, route.tls.ca)
 
 
-def _secrets(config: Config) -> Iterator[_File]:
+def _bound(config: Config) -> list[Binding]:
     bound = [binding(config, name) for name in config.routes]
     bound += [named_binding(config, name) for name in config.credentials]
-    for path, source in (each for some in bound if some is not None for each in some.sources):
-        if source.file is not None:
-            yield _File((*path, "file"), source.file, secret=True)
+    return [each for each in bound if each is not None]
 
 
 def _tls(path: KeyPath, pair: dict[str, Path | None], authority: Path | None) -> Iterator[_File]:
@@ -112,7 +115,8 @@ def _fault(file: _File) -> str | None:
         return None  # whoever needs it says so
     named = f"{file.path} may be"
     if file.secret and _is_read(file.path, status, reach):
-        return f"{named} read by others (mode {_mode(status)}); {_advice(file.path, status)}"
+        what = "" if file.key else ", and a secret is in it"
+        return f"{named} read by others (mode {_mode(status)}){what}; {_advice(file.path, status)}"
     if _written(file.path, status) & reach:
         advice = f"chmod go-w {shlex.quote(str(file.path))}"
         return f"{named} written by others (mode {_mode(status)}): {_danger(file)}; {advice}"
@@ -121,7 +125,9 @@ def _fault(file: _File) -> str | None:
 
 def _danger(file: _File) -> str:
     return (
-        "that is no secret any more" if file.secret else "they could have credentials sent to them"
+        "that is no secret any more"
+        if file.secret and file.key
+        else "they could have credentials sent to them"
     )
 
 

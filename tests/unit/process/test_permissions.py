@@ -109,6 +109,19 @@ def test_a_secret_that_others_may_read_is_told(folder, name):
     assert warning.startswith(f"{folder / 'config.yaml'}:")
 
 
+@pytest.mark.parametrize("named", [False, True], ids=["a route's", "named"])
+def test_a_configuration_that_holds_a_secret_is_one(folder, named):
+    """Whoever may read the file has the secret that `value` puts there."""
+    replaced = "file: unused" if named else "file: token"
+    (folder / "config.yaml").write_text(TEXT.replace(replaced, "value: FAKE-0123456789"))
+    [warning] = told(folder)
+    (folder / "config.yaml").chmod(0o600)
+
+    assert "config.yaml may be read by others (mode 0644), and a secret is in it;" in warning
+    assert "FAKE" not in warning
+    assert [] == told(folder)
+
+
 def test_a_directory_in_which_others_may_write_is_told(folder):
     """They can put another file into it; where it is sticky only their own."""
     folder.chmod(0o777)
