@@ -13,7 +13,7 @@ from proxy.observe.log import Log
 from proxy.process.demo import demo as start_demo
 from proxy.process.listeners import ListenError
 from proxy.process.loop import new_loop
-from proxy.process.signals import Stop
+from proxy.process.signals import Stop, heed_no_more
 from proxy.secret import MASK
 
 
@@ -43,6 +43,7 @@ def demo(exposed: list[str], /, *, once: bool, port: int) -> None:
     except ListenError as error:
         raise Failure(str(error)) from error
     finally:
+        heed_no_more()
         log.flush()
 
 

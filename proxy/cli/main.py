@@ -31,7 +31,6 @@ _HARMLESS_SIGNALS: Final = (
     *("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR"),
     *("SIGSTKFLT", "SIGEMT"),
 )
-_ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 _LATER_COMMANDS: Final = frozenset(
     {"add", "secret", "login", "explain", "exec", "env", "top", "reload", "ca"}
 )
@@ -90,11 +89,6 @@ def main() -> None:
         # What is told could not be: stdout is on a full disk, say.
         click.echo(f"keybearer: {error.strerror or error}", err=True)
         sys.exit(EXIT_FAILURE)
-    finally:
-        # The exit status is decided, but the interpreter would have these signals end the process
-        # as another one while it cleans up.
-        for number in _ENDING_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
 
 
 def end_at_once() -> None:

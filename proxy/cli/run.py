@@ -21,7 +21,7 @@ from proxy.observe.log import Log
 from proxy.process.listeners import ListenError
 from proxy.process.loop import calm_gc, new_loop, tell_faults
 from proxy.process.service import Service
-from proxy.process.signals import Stop
+from proxy.process.signals import Stop, heed_no_more
 
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def serve(config: Config, exposed: list[str]) -> int:
     except ListenError as error:
         raise Failure(str(error)) from error
     finally:
+        heed_no_more()
         log.flush()
     return 0
 

@@ -21,8 +21,17 @@ _ADVICE: Final = (
 )
 
 
+def heed_no_more() -> None:
+    """Ignore the signals of `Stop` once the exit status is decided.
+
+    The interpreter would have them end the process with another one while it cleans up.
+    """
+    for number in (*ENDING, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
 class Stop:
-    """Watch for signals from now on, to the end of the process; needs a running loop.
+    """Watch for signals from now on, until `heed_no_more`; needs a running loop.
 
     Args:
         log: where the first SIGHUP is answered that nothing is reloaded.
