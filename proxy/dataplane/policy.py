@@ -87,8 +87,10 @@ def rule(
 def _forms(path: str) -> list[bytes]:
     """Return a pattern folded, and as readings of paths are that look like it."""
     folded = _fold(b"/" + unquote_to_bytes(path))
-    plain = folded if folded.isascii() else _fold(alike(folded))
-    return [folded, plain] if plain.count(b"*") == folded.count(b"*") else [folded]
+    if folded.isascii():
+        return [folded]
+    plain = [_fold(alike(each)) for each in (folded, _without_invalid(folded))]
+    return [folded, *[each for each in plain if each.count(b"*") == folded.count(b"*")]]
 
 
 def methods_set(methods: Iterable[str] | None) -> frozenset[str] | None:
@@ -239,10 +241,15 @@ def _fold_lower(path: bytes) -> bytes:
 
 def _alike(path: bytes) -> set[bytes]:
     """Return what servers take a folded path for that do not tell characters apart."""
-    text = alike(path)
+    texts = {alike(text) for text in {path, _without_invalid(path)}}
     # A percent sign may have come about just now.
-    texts = {text, unquote_to_bytes(text)}
+    texts |= {unquote_to_bytes(text) for text in texts}
     return {_fold(each) for text in texts for each in (text, text.replace(b"\\", b"/"))}
+
+
+def _without_invalid(path: bytes) -> bytes:
+    """Return a path without the bytes that are not UTF-8, as Bottle reads it."""
+    return path.decode("utf-8", "ignore").encode("utf-8")
 
 
 def alike(text: bytes) -> bytes:
