@@ -45,9 +45,9 @@ OPAQUE: Final = frozenset(
 """Fields that name a resource in an upstream's own way, which no rule can be compared with."""
 
 _MOST: Final = 256
-_LONGEST: Final = 16 * 1024
-"""References that one request may name, and bytes of each; more is 400. Each is read like a target:
-a head of 64 KiB of them would hold all other requests for 100 ms."""
+LONGEST: Final = 16 * 1024
+"""Maximum references of one request, and bytes of all fields that hold them; more is 400. Each is
+read like a target: a head of 64 KiB of them would hold all other requests for 100 ms."""
 
 
 class Named(NamedTuple):
@@ -157,8 +157,8 @@ def _act_on(name: str, value: bytes, way: Way, named: list[Named]) -> bytes:
     """Return a reference that the upstream acts on, led back."""
     text = value.decode("utf-8", "surrogateescape")
     title = _TITLES[name]
-    if len(named) == _MOST or len(value) > _LONGEST:
-        raise BadTarget(f"The {title} field names too many resources, or one at too great length.")
+    if len(named) == _MOST:
+        raise BadTarget(f"The {title} field names more than {_MOST} resources.")
     if _ABSOLUTE.match(text) is None:
         # CouchDB's and Swift's are relative, each to something of its own.
         named.append(Named(title, None))

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_plus
 
 from proxy.dataplane.authenticate import KEY_PREFIX, keys_in
-from proxy.dataplane.destination import INFORMING, NAMING, OPAQUE, Named, Way, lead_back
+from proxy.dataplane.destination import (
+    INFORMING,
+    LONGEST,
+    NAMING,
+    OPAQUE,
+    Named,
+    Way,
+    lead_back,
+)
 from proxy.dataplane.errors import BadTarget, PolicyDenied
 from proxy.dataplane.forwarded import forwarding_lines, names_of, prefix_of, scheme_of
 from proxy.dataplane.overrides import is_override, is_override_parameter
@@ -330,7 +338,12 @@ class RequestRules:
             kept = _of_a_page(kept, stripped, origin)
         if refers and base is not None:
             way = self._way(head, entrance, peer, base, stripped, overrides=overrides)
-            kept = self._led_back(kept, way, [] if named is None else named)
+            named = [] if named is None else named
+            try:
+                kept = self._led_back(kept, way, named)
+            except (BadTarget, PolicyDenied) as refusal:
+                # The client is asked who it is first.
+                named.append(Named("", None, refusal))
         host = self._host_of(entrance) if self._keeps_host else None
         parts = [self._host_line if host is None else f"Host: {host}\r\n".encode("ascii")]
         for name, value in kept:
@@ -405,26 +418,28 @@ class RequestRules:
         return any(fates[name] == OVERRIDE for name, _ in head.fields)
 
     def _led_back(self, kept: list[Field], way: Way, named: list[Named]) -> list[Field]:
-        """Return the fields with their references to us as the upstream's."""
+        """Return the fields with their references to us as the upstream's.
+
+        Raises:
+            BadTarget: a reference could be read in two ways, or there is too much of them.
+            PolicyDenied: it leads to another host or route.
+        """
         left: list[Field] = []
-        destinations = 0
+        destinations = length = 0
         for name, value in kept:
             if self._fates[name] != REWRITE:
                 left.append((name, value))
                 continue
             folded = _FOLDED[name]
             destinations += folded == "destination"
-            try:
-                led = lead_back(folded, value, way, named)
-            except (BadTarget, PolicyDenied) as refusal:
-                # The client is asked who it is first.
-                named.append(Named(folded, None, refusal))
-                return left
+            length += len(value)
+            if length > LONGEST:
+                raise BadTarget(f"The fields that name resources exceed {LONGEST} bytes.")
+            if destinations > 1:
+                raise BadTarget("The request has more than one Destination field; send one.")
+            led = lead_back(folded, value, way, named)
             if led is not None:
                 left.append((name, led))
-        if destinations > 1:
-            two = BadTarget("The request has more than one Destination field; send one.")
-            named.append(Named("destination", None, two))
         return left
 
     def _judge_parameter(self, spelling: str) -> str | None:

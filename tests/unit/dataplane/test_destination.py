@@ -267,13 +267,29 @@ def test_what_only_says_something_is_led_back_where_it_is_ours(name, value, goes
     [
         ("if", b"</name/a>" * 257),
         ("upload-concat", b"final;" + b"/name/a " * 257),
-        ("destination", b"/name/" + b"a" * 16_384),
     ],
 )
 def test_one_request_names_a_bounded_number_of_resources(name, value):
     """Each is judged, and nobody else is served meanwhile."""
     with pytest.raises(BadTarget):
         led(name, value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [(b"Destination", b"/name/" + b"a" * 16_384)],
+        [(b"If", b"</name/" + b"a" * 6_000 + b"> (<urn:1>)")] * 3,
+        [(b"If", b"(<urn:1>)" * 2_000)],
+    ],
+)
+def test_the_fields_that_name_resources_have_a_bounded_length(make_head, fields):
+    """All together, for a head has room for four times a target's."""
+    named: list[Named] = []
+    rules = RequestRules(UP, Stripping())
+    rules.fields(make_head(*fields), ENTRANCE, PEER, ours=False, base=PREFIXED, named=named)
+
+    assert isinstance(named[-1].refusal, BadTarget)
 
 
 def test_the_log_names_what_was_taken_off_a_reference(make_head):
