@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.config.describe import close_to
-from proxy.config.values import folded
+from proxy.dataplane.names import fold
 
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def puts_two_into_one(scheme: Scheme) -> bool:
 def headers_taken(scheme: Scheme, route: RouteConfig) -> list[str]:
     """Return the names in a route's `set_headers` that are the credential's."""
     injected = _injected(scheme)
-    return [name for name in route.set_headers if folded(name) in injected]
+    return [name for name in route.set_headers if fold(name) in injected]
 
 
 def kept(scheme: Scheme, route: RouteConfig) -> list[int]:
@@ -50,12 +50,12 @@ def kept(scheme: Scheme, route: RouteConfig) -> list[int]:
     return [
         index
         for index, name in enumerate(route.strip.keep)
-        if folded(name) in injected or _folded_query(name) == parameter
+        if fold(name) in injected or _folded_query(name) == parameter
     ]
 
 
 def _injected(scheme: Scheme) -> list[str]:
-    return [folded(name) for name in scheme.header_names()]
+    return [fold(name) for name in scheme.header_names()]
 
 
 def _folded_query(name: str) -> str:

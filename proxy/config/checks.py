@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from proxy.config import bonds, client_checks, presets
 from proxy.config.addresses import TcpAddress, serves
 from proxy.config.scheme import Scheme
-from proxy.config.values import folded
+from proxy.dataplane.names import fold
 
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _placement(scope: Scope, path: Path, route: RouteConfig) -> Iterator[Finding
 
 def _kept(scope: Scope, path: Path, route: RouteConfig) -> Iterator[Finding]:
     for index, name in enumerate(route.strip.keep if scope.has_clients else ()):
-        if folded(name) in _KEY_SLOTS:
+        if fold(name) in _KEY_SLOTS:
             yield (
                 (*path, "strip", "keep", index),
                 "is where a client's key is looked for; it cannot be kept while there are clients",
@@ -92,7 +92,7 @@ def _upstream(path: Path, route: RouteConfig) -> Iterator[Finding]:
     tls = route.tls
     if plain and any((tls.ca, tls.client_cert, tls.client_key, tls.server_name)):
         yield (*path, "tls"), "has no use with an http upstream; use https, or leave it out"
-    own = [folded(name) for name in route.set_headers]
+    own = [fold(name) for name in route.set_headers]
     if len(set(own)) < len(own):
         yield (*path, "set_headers"), "sets one header twice; keep one"
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from proxy.config import presets
 from proxy.config.scheme import Scheme
-from proxy.config.values import folded
 from proxy.dataplane.echo import SHORTEST
+from proxy.dataplane.names import fold
 
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def _of_preset(route: RouteConfig, preset: Preset) -> dict[str, object]:
 
 
 def _merged_headers(base: dict[str, str], own: dict[str, str]) -> dict[str, str]:
-    replaced = {folded(name) for name in own}
-    kept = {name: value for name, value in base.items() if folded(name) not in replaced}
+    replaced = {fold(name) for name in own}
+    kept = {name: value for name, value in base.items() if fold(name) not in replaced}
     return {**kept, **own}
 
 

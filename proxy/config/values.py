@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from proxy.characters import named, unseen
+from proxy.dataplane.names import fold
 
 
 # RFC 9110 5.6.2
@@ -200,16 +201,11 @@ def subprotocol(text: str) -> str:
 
 def settable_header(text: str) -> str:
     """Return a field name that a configuration may set."""
-    if folded(header_name(text)) == "host":
+    if fold(header_name(text)) == "host":
         raise ValueError("cannot be set here; say `upstream_host:` on the route")
-    if folded(header_name(text)) in _CONNECTION_FIELDS:
+    if fold(header_name(text)) in _CONNECTION_FIELDS:
         raise ValueError("belongs to the connection and cannot be set; choose another header")
     return text
-
-
-def folded(name: str) -> str:
-    """Return a header name as it is compared: CGI and WSGI upstreams take `_` for `-`."""
-    return name.lower().replace("_", "-")
 
 
 def header_value(text: str) -> str:

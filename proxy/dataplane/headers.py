@@ -25,6 +25,7 @@ from proxy.dataplane.destination import (
 )
 from proxy.dataplane.errors import BadTarget, PolicyDenied
 from proxy.dataplane.forwarded import forwarding_lines, names_of, prefix_of, scheme_of
+from proxy.dataplane.names import fold
 from proxy.dataplane.overrides import is_override, is_override_parameter
 from proxy.dataplane.subprotocols import CREDENTIALS as PROTOCOL_CREDENTIALS, FIELD, Subprotocols
 from proxy.dataplane.target import parse_authority
@@ -112,17 +113,6 @@ PROTOCOLS: Final = 8  # kept but for the members that are credentials
 MENTION: Final = (
     -1
 )  # rewritten, and the same again and again: every request of a page has a Referer
-
-
-def fold(name: str) -> str:
-    """Return a field's name as servers that make variables of it see it.
-
-    Most take `-` for `_`, lighttpd all that is no letter and no digit.
-    """
-    return name.lower().translate(_TO_DASHES)
-
-
-_TO_DASHES: Final = dict.fromkeys(map(ord, "!#$%&'*+._^`|~"), "-")
 
 
 def fold_bytes(name: bytes) -> str:

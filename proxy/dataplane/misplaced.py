@@ -19,6 +19,7 @@ _PIECE: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 """A key or the beginning of one: the name, and whether as much follows as no other name has."""
+_PERCENTS: Final = re.compile(r"%(?:25)++")
 _BASIC: Final = re.compile(r"basic[ \t]+(?=([0-9a-z+/]+))", re.IGNORECASE | re.ASCII)
 
 
@@ -57,7 +58,10 @@ def check_misplaced(
 
 def _check_text(clients: Clients, text: str) -> None:
     if "%" in text:
+        twice = "%25" in text
         text = unquote(text, "latin-1")
+        if twice:
+            text = unquote(_PERCENTS.sub("%", text), "latin-1")
     if "kb" not in text.lower():
         return
     for piece in _PIECE.finditer(text):

@@ -1,4 +1,4 @@
-"""Names of fields that every request is asked for.
+"""Names of fields: how they compare, and those that every request is asked for.
 
 `istr` is text whose folded form is at hand: looking it up costs half of what plain text costs.
 """
@@ -23,3 +23,14 @@ SERVICE_WORKER: Final = istr("Service-Worker")
 TRANSFER_ENCODING: Final = istr("Transfer-Encoding")
 UPGRADE_INSECURE_REQUESTS: Final = istr("Upgrade-Insecure-Requests")
 USER_AGENT: Final = istr("User-Agent")
+
+
+def fold(name: str) -> str:
+    """Return a field's name as servers that make variables of fields compare it.
+
+    CGI and WSGI take `_` for `-`, lighttpd's CGI all that is no letter and no digit.
+    """
+    return name.lower().translate(_TO_DASHES)
+
+
+_TO_DASHES: Final = dict.fromkeys(map(ord, "!#$%&'*+._^`|~"), "-")

@@ -70,6 +70,8 @@ ONE_PROBLEM = [
     (route(", set_headers: {Host: x}"), "routes.a.set_headers.Host: cannot be set here; say `upstream_host:`"),
     (route(', set_headers: {X-A: "a\\r\\nb"}'), "routes.a.set_headers.X-A: must be one line"),
     (route(", set_headers: {X-A: b, x_a: c}"), "routes.a.set_headers: sets one header twice"),
+    (route(", set_headers: {X-A: b, x.a: c}"), "routes.a.set_headers: sets one header twice"),
+    (route(", set_headers: {Content.Length: 1}"), "set_headers.Content.Length: belongs to the"),
     (route(", path: /a/"), "routes.a.path: must begin with /"),
     (route(", path: /_keybearer/x"), "routes.a.path: /_keybearer is the proxy's own"),
     (route(", tls: {client_key: k}"), "routes.a.tls: client_key needs client_cert"),

@@ -48,6 +48,9 @@ def passes(fields: str, target: str, method: str = "GET") -> None:
         ("", f"/?k={WHOLE.replace('_', '%5F')}"),
         ("", f"/?k={PIECE.replace('_', '%255f')}"),
         ("", f"/?k={WHOLE.replace('b', '%62').replace('a', '%61')}"),
+        ("", f"/{WHOLE.replace('k', '%256b')}"),
+        ("", f"/{WHOLE.replace('b', '%252562')}"),
+        ("", f"/{WHOLE.replace('_', '%25%35f')}"),
     ],
 )
 def test_a_key_is_not_passed_on(fields, target):
