@@ -176,10 +176,10 @@ def _act_on(name: str, value: bytes, way: Way, named: list[Named]) -> bytes:
             cause=f"{title} leads to another host or route",
         )
     named.append(Named(title, path))
-    told, raw = way.base.told, path.encode("utf-8", "surrogateescape")
-    if told and is_below(raw, told):
+    prefix, raw = way.base.announced, path.encode("utf-8", "surrogateescape")
+    if prefix and is_below(raw, prefix):
         # An upstream that is sent the prefix may cut it off what it takes for a URL of ours.
-        named.append(Named(title, raw[len(told) :].decode("utf-8", "surrogateescape") or "/"))
+        named.append(Named(title, raw[len(prefix) :].decode("utf-8", "surrogateescape") or "/"))
     return _written(target, path, way)
 
 
@@ -224,7 +224,7 @@ def _path_of(target: Target, way: Way) -> str | None:
     prefix, other = way.base.prefix, _longest_other(target, way.base)
     if is_below(target.path.encode("utf-8", "surrogateescape"), prefix) and other < len(prefix):
         return target.path[len(prefix) :] or "/"
-    # A path that is nobody's here is the upstream's own: clients have it from a body.
+    # A path of no route is the upstream's own: clients have it from a body.
     return target.path if other < 0 and target.authority is None else None
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 UNIX: Final = "unix"
-"""The address of whoever connects to a unix socket."""
+"""The address of a peer on a unix socket."""
 _SCHEMES: Final = frozenset({"http", "https"})
 _MOST_HOPS: Final = 64
 """Addresses of a chain that are looked at; of what is before them nothing is believed."""
@@ -35,7 +35,7 @@ class Proxies:
 
     Args:
         networks: their addresses.
-        unix: whoever connects to a unix socket, too.
+        unix: peers on a unix socket are, too.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Proxies:
 
         Each proxy appends the address of its own peer to X-Forwarded-For. So the client is the
         last one that is no trusted proxy: what is before it, the client may have written itself.
-        The same where an entry is no address (`unknown`, `_hidden`): nobody vouches for the rest.
+        The same where an entry is no address (`unknown`, `_hidden`): the rest is unknown.
 
         Args:
             proxy: at the other end of the connection.
@@ -108,8 +108,8 @@ def names_of(authority: Authority | None, head: Head, peer: Peer) -> tuple[Autho
     """
     names = [] if authority is None else [authority]
     if peer.proxy is not None and "X-Forwarded-Host" in head.named:
-        told = ",".join(head.named.getall("X-Forwarded-Host")).split(",", _MOST_HOPS)
-        for text in told[:_MOST_HOPS]:
+        hosts = ",".join(head.named.getall("X-Forwarded-Host")).split(",", _MOST_HOPS)
+        for text in hosts[:_MOST_HOPS]:
             with suppress(BadRequest):
                 names.append(parse_authority(text.strip(" \t")))
     return tuple(names)
@@ -124,18 +124,18 @@ def public_name(authority: Authority | None, head: Head, peer: Peer) -> Authorit
 def scheme_of(entrance: Entrance, head: Head, peer: Peer) -> str:
     """Return the scheme that the client uses: a trusted proxy may be where TLS ends."""
     if peer.proxy is not None:
-        told = head.named.get("X-Forwarded-Proto", "").partition(",")[0].strip(" \t").lower()
-        if told in _SCHEMES:
-            return told
+        scheme = head.named.get("X-Forwarded-Proto", "").partition(",")[0].strip(" \t").lower()
+        if scheme in _SCHEMES:
+            return scheme
     return entrance.scheme
 
 
 def prefix_of(head: Head, peer: Peer, prefix: bytes) -> bytes:
     """Return what is cut off the client's path, here and by a trusted proxy before."""
-    told = "" if peer.proxy is None else head.named.get("X-Forwarded-Prefix", "")
-    if told[:1] != "/" or told[1:2] in {"/", "\\"}:
-        return prefix  # to a browser that is another host
-    return told.rstrip("/").encode("utf-8", "surrogateescape") + prefix
+    outer = "" if peer.proxy is None else head.named.get("X-Forwarded-Prefix", "")
+    if outer[:1] != "/" or outer[1:2] in {"/", "\\"}:
+        return prefix  # to a browser `//` and `/\\` begin another host
+    return outer.rstrip("/").encode("utf-8", "surrogateescape") + prefix
 
 
 def forwarding_lines(head: Head, entrance: Entrance, peer: Peer, prefix: bytes) -> bytes:

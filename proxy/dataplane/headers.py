@@ -245,7 +245,7 @@ class RequestRules:
             return base
         names = (*base.names, *_names(head, entrance, peer))
         prefix = prefix_of(head, peer, base.prefix) if self._forwarded else b""
-        return base._replace(names=names, told=prefix)
+        return base._replace(names=names, announced=prefix)
 
     def _host_of(self, entrance: Entrance) -> str:
         """Return the Host that the upstream is sent; HTTP/1.0 clients may have none to keep."""
@@ -253,8 +253,8 @@ class RequestRules:
 
     def _origin_of(self, head: Head, entrance: Entrance, peer: Peer) -> str:
         """Return the origin that the upstream takes for its own."""
-        told = self._keeps_host and self._forwarded
-        scheme = scheme_of(entrance, head, peer) if told else self._scheme
+        known = self._keeps_host and self._forwarded
+        scheme = scheme_of(entrance, head, peer) if known else self._scheme
         return f"{scheme}://{self._host_of(entrance)}"
 
     def fields(  # noqa: C901, PLR0912, PLR0913, PLR0915 -- one pass over all fields: each costs
@@ -380,7 +380,7 @@ class RequestRules:
             return known
         way = self._way(head, entrance, peer, base, stripped)
         led = lead_back(_FOLDED[field[0]], field[1], way, [])
-        # A query may hold what is nobody's to keep.
+        # A query may hold a secret.
         short = len(field[1]) <= _LONGEST_MENTION and b"?" not in field[1]
         if led is not None and short and peer.proxy is None:
             if len(self._mentions) == _MENTIONS:
@@ -401,7 +401,7 @@ class RequestRules:
             kept.append((field[0], cut[0]))
 
     def overridden(self, head: Head) -> bool:
-        """Tell whether `fields` has passed on a field that would pass by a client's rules."""
+        """Return whether `fields` has passed on a field that would evade a client's rules."""
         if self._overrides:
             return False
         fates = self._fates

@@ -1,9 +1,9 @@
 """Fields and parameters that name another path, host or method than the request does.
 
-Frameworks believe them, or did, so that rules on path and method could be passed by: they are taken
-off where a route or a client has any. X-Forwarded-* and Forwarded never pass at all (headers.py).
-Not here, as no server is known to believe them: Base-Url, Http-Url, Uri, Url, X-Path; `method` in
-the query is data to too many. A form's `_method` is in the body, which nobody looks into.
+Frameworks obey them, or did, so that rules on path and method could be evaded: they are taken off
+where a route or a client has any. X-Forwarded-* and Forwarded never pass at all (headers.py).
+Not here, as no server is known to obey them: Base-Url, Http-Url, Uri, Url, X-Path; `method` in
+the query is data to too many. A form's `_method` is in the body, which is not read.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ _PARAMETERS: Final = frozenset(
 
 
 def is_override(name: str) -> bool:
-    """Tell whether a field (its name folded) names another path, host or method."""
+    """Return whether a field (its name folded) names another path, host or method."""
     if name in _FIELDS:
         return True
     return name.endswith(_ENDS) or (name.startswith(_BEGINNINGS) and name not in _HARMLESS)
 
 
 def is_override_parameter(name: str) -> bool:
-    """Tell whether a query parameter (its name folded) names another path or method."""
+    """Return whether a query parameter (its name folded) names another path or method."""
     return name in _PARAMETERS

@@ -27,7 +27,7 @@ class Base(NamedTuple):
         shared: other routes are reached on the same browser origin.
         others: prefixes that lead to other routes of the same listener.
         names: what the upstream may call itself beside its origin: the Host that it is sent.
-        told: the prefix that the upstream is sent, and may put before its paths itself; or "".
+        announced: the prefix that the upstream is sent, and may put before its paths itself; or "".
         bare: the request was for the prefix alone, without a slash.
     """
 
@@ -36,7 +36,7 @@ class Base(NamedTuple):
     shared: bool
     others: tuple[bytes, ...] = ()
     names: tuple[Authority, ...] = ()
-    told: bytes = b""
+    announced: bytes = b""
     bare: bool = False
 
 
@@ -44,7 +44,7 @@ _REFERENCE: Final = re.compile(
     rb"(?:(?P<scheme>https?):)?//(?P<authority>[^/?#\\]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
 )
 _AUTHORITY: Final = re.compile(rb"(?P<host>\[[^\]]*\]|[^:@\[\]]+)(?::(?P<port>[0-9]{0,5}))?")
-# No reference holds a `<` (RFC 3986 2), and to look behind each for one `>` would take for ever.
+# No reference holds a `<` (RFC 3986 2), and to look after each for a `>` would take for ever.
 _LINK: Final = re.compile(rb"<([^<>]*+)>")
 # HTML 4.2.5.3: the separator may be a space, `url=` may be missing, a quote may stay open.
 _REFRESH: Final = re.compile(
@@ -99,7 +99,7 @@ _ENDS_A_SEGMENT: Final = frozenset({b"", b"/", b"?", b"#"})
 
 def _below(base: Base, path: bytes) -> bytes:
     resolved = _without_dot_segments(path)
-    if base.told and is_below(resolved, base.told):
+    if base.announced and is_below(resolved, base.announced):
         return resolved
     rebased = base.prefix + resolved
     # `//host` and, to browsers, `/\host` name another host (RFC 3986 4.2); `/.` keeps it a path.
@@ -194,7 +194,7 @@ def _cookie_path(path: bytes, base: Base) -> bytes:
     """Return the Path of the same requests; `/name/` would leave out those for `/name` itself."""
     # Browsers ignore a path in quotes, other clients take the quotes off.
     plain = path.strip(b'"')
-    led_back = base.told and is_below(plain, base.told)
+    led_back = base.announced and is_below(plain, base.announced)
     if not base.prefix or led_back or not plain.startswith(b"/"):
         return path
     return path.replace(plain, base.prefix if plain == b"/" else base.prefix + plain, 1)

@@ -131,10 +131,10 @@ AMBIGUOUS = {
 
 def test_a_prefix_that_the_upstream_is_sent_is_judged_away_as_well():
     """Such an upstream may cut it off, and what is left must pass the rules, too."""
-    told = PREFIXED._replace(told=b"/name")
+    announced = PREFIXED._replace(announced=b"/name")
 
-    assert (b"/name/a", ["/name/a", "/a"]) == led("destination", b"/name/name/a", told)
-    assert (b"/names/a", ["/names/a"]) == led("destination", b"/name/names/a", told)
+    assert (b"/name/a", ["/name/a", "/a"]) == led("destination", b"/name/name/a", announced)
+    assert (b"/names/a", ["/names/a"]) == led("destination", b"/name/names/a", announced)
 
 
 def test_where_a_route_is_at_the_root_every_path_is_somebodys():

@@ -16,7 +16,7 @@ ODD_PORT = Base(Origin.parse("http://127.0.0.1:9000"), b"/name", shared=True)
 NAMED = Base(
     UP, b"/name", shared=True, names=(Authority("proxy.test", 8484), Authority("::1", None))
 )
-TOLD = NAMED._replace(told=b"/name")
+ANNOUNCED = NAMED._replace(announced=b"/name")
 BARE = PREFIXED._replace(bare=True)
 SIX = Base(Origin.parse("http://[::1]:9000"), b"/name", shared=True)
 
@@ -211,11 +211,11 @@ def test_fields_are_rewritten_where_the_reference_is(name, value, rewritten):
         pytest.param(NAMED, b"https://up.example/a", b"/name/a", id="its own still"),
         pytest.param(PREFIXED, b"http://proxy.test:8484/a", None, id="a name that it is not sent"),
         pytest.param(NAMED, b"/name/a", b"/name/name/a", id="a path of its own like the prefix"),
-        pytest.param(TOLD, b"/name/a?b", b"/name/a?b", id="a path with the prefix it is sent"),
-        pytest.param(TOLD, b"http://proxy.test:8484/name", b"/name", id="the prefix alone"),
-        pytest.param(TOLD, b"/names/a", b"/name/names/a", id="a path that begins alike"),
-        pytest.param(TOLD, b"/name/../a", b"/name/a", id="a path that climbs out of it"),
-        pytest.param(TOLD, b"/a", b"/name/a", id="a path without it"),
+        pytest.param(ANNOUNCED, b"/name/a?b", b"/name/a?b", id="a path with the prefix it is sent"),
+        pytest.param(ANNOUNCED, b"http://proxy.test:8484/name", b"/name", id="the prefix alone"),
+        pytest.param(ANNOUNCED, b"/names/a", b"/name/names/a", id="a path that begins alike"),
+        pytest.param(ANNOUNCED, b"/name/../a", b"/name/a", id="a path that climbs out of it"),
+        pytest.param(ANNOUNCED, b"/a", b"/name/a", id="a path without it"),
     ],
 )
 def test_an_upstream_may_use_the_names_that_it_is_sent(base, reference, rewritten):
@@ -235,8 +235,10 @@ def test_an_upstream_may_use_the_names_that_it_is_sent(base, reference, rewritte
         pytest.param(PREFIXED, b"a=b", b"a=b", id="a request below the prefix"),
         pytest.param(ROOTED, b"a=b; Path=/; Domain=x", b"a=b; Path=/", id="no prefix"),
         pytest.param(ROOTED, b"__Host-a=b; Path=/", b"__Host-a=b; Path=/", id="no prefix, __Host-"),
-        pytest.param(TOLD, b"a=b; Path=/name/", b"a=b; Path=/name/", id="the prefix it is sent"),
-        pytest.param(TOLD, b"a=b; Path=/", b"a=b; Path=/name", id="its root all the same"),
+        pytest.param(
+            ANNOUNCED, b"a=b; Path=/name/", b"a=b; Path=/name/", id="the prefix it is sent"
+        ),
+        pytest.param(ANNOUNCED, b"a=b; Path=/", b"a=b; Path=/name", id="its root all the same"),
     ],
 )
 def test_a_cookie_stays_on_its_route(base, cookie, rewritten):
