@@ -15,6 +15,15 @@ _NO_REASON: Final = len("200")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2}(?: [^\0\r\n]*)?)")
 _CONTROL: Final = re.compile(rb"[\0-\x08\n-\x1f\x7f]")
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NO_NAME: Final = re.compile(rb"[\0- \x7f]")
+_NO_LETTER: Final = re.compile(rb"[^A-Za-z]")
+_UNREADABLE: Final = re.compile(rb"[\0\r]")
+_EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
+_BLANKS: Final = b" \t"
+_NEVER_MENDED: Final = frozenset(
+    {b"contentlength", b"transferencoding", b"connection", b"keepalive", b"upgrade"}
+)
+"""What tells the framing, by the letters of the name."""
 
 # What a field says of the message's framing. Plain numbers, for they are compared for each field.
 NOTHING: Final = 0
@@ -64,6 +73,7 @@ def read_status_line(line: bytes) -> tuple[bool, bytes] | None:
     if found is None:
         return None
     minor, text = found.groups()
+    text = _CONTROL.sub(b" ", text)
     # RFC 9112 4: the space stays where there is no reason phrase.
     return minor == b"0", text if len(text) > _NO_REASON else text + b" "
 
@@ -111,13 +121,49 @@ def keep_alive_timeout(value: bytes) -> float | None:
     return None
 
 
-def odd_field(raw: bytes) -> str:
-    """Return where a head is odd, for the log; empty: nowhere that a field tells."""
-    head = raw.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if KINDS[name] == NO_FIELD or len(name) > LONGEST_KNOWN:
-            return ", in the name of a field"
-        if _CONTROL.search(value) is not None:
-            return f", in the value of {name.decode('ascii')}"
-    return ""
+def head_end(raw: bytes | bytearray, start: int) -> int:
+    """Return the place after the empty line that ends a head, however its lines end; or 0."""
+    found = _EMPTY_LINE.search(raw, start)
+    return 0 if found is None else found.end()
+
+
+def mend_head(raw: bytes) -> bytes:
+    """Return a head that is odd but harmless as RFC 9112 wants it written.
+
+    Lines end with CRLF, folds and control characters become spaces, blanks before a colon and
+    fields whose names nobody may send go. What could change the framing is never mended.
+
+    Raises:
+        ValueError: the head must be refused; the message is the place, for the log.
+    """
+    lines = [line.removesuffix(b"\r") for line in raw.split(b"\n")]
+    fields: list[list[bytes]] = []
+    for line in lines[1:-2]:
+        if not line.startswith((b" ", b"\t")):
+            fields.append([line])
+        elif fields and line.strip(_BLANKS):
+            fields[-1].append(line.strip(_BLANKS))
+        else:
+            raise ValueError(", in a line without a field")
+    mended = [_mend_field(parts) for parts in fields]
+    return b"\r\n".join([lines[0], *filter(None, mended), b"", b""])
+
+
+def _mend_field(parts: list[bytes]) -> bytes:
+    """Return the line of a field; empty: it goes."""
+    line = b" ".join(parts)
+    written, _, value = line.partition(b":")
+    name = written.rstrip(_BLANKS)
+    known = _NAME.fullmatch(name) is not None
+    place = ", in the name of a field"
+    if known and len(name) <= LONGEST_KNOWN:
+        place = f", in the field {name.decode('ascii')}"
+    if b":" not in parts[0] or not name or _UNREADABLE.search(line) or _NO_NAME.search(name):
+        raise ValueError(place)
+    sane = _CONTROL.sub(b" ", value)
+    if known and [name + b":" + sane] == parts:
+        return parts[0]
+    letters = _NO_LETTER.sub(b"", name).lower()
+    if letters in _NEVER_MENDED:
+        raise ValueError(place)
+    return name + b":" + sane if known else b""

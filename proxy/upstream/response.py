@@ -2,6 +2,7 @@
 
 llhttp is the judge of what is HTTP and where the body ends. The lines of the head are kept as they
 came, to be relayed byte for byte; if they do not end where llhttp says, the answer is refused.
+A head that llhttp refuses is mended, if it is harmless, and judged once more.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from proxy.upstream.head import (
     SAME,
     STATUS_LINES,
     ResponseHead,
+    head_end,
     keep_alive_timeout,
-    odd_field,
+    mend_head,
     read_status_line,
 )
 
@@ -53,6 +55,7 @@ _BODILESS: Final = frozenset({204, 304})
 _END: Final = b"\r\n\r\n"
 _BREAKS: Final = (0x0D, 0x0A)
 _BREAK_SIZE: Final = 2
+_LONGEST_BREAK: Final = 2  # of an empty line's three bytes, what came before may hold two
 
 _SWITCHING: Final = re.compile(rb"\r\n(connection|upgrade):([^\r]*)", re.IGNORECASE)
 
@@ -111,6 +114,10 @@ class Response:
     _last_word: Exception | None = None
     """What is to be told once `_later` has been parsed."""
     _final: ResponseHead | None = None
+    _odd: bytearray | None = None
+    """A head that llhttp has refused, up to now; it is mended when it has come whole."""
+    _objection = ""
+    """Why llhttp has refused the head; kept until a head is read, for it is mended once."""
     _head_size = 0
     _size = 0
     _awaits_head: asyncio.Future[ResponseHead] | None = None
@@ -129,9 +136,7 @@ class Response:
         self._flow = flow
         self._to_head = to_head
         # One parser an answer: a parser kept for the next one would carry its state over.
-        self._parser: Any = HttpResponseParser(self)
-        # RFC 9112 7.1.1 lets blanks stand there (BWS); they never reach the client.
-        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+        self._parser: Any = self._new_parser()
         self._raw: list[bytes] = []
         self._heads: list[ResponseHead] = []
         self._pieces: list[bytes] = []
@@ -235,17 +240,59 @@ class Response:
 
     def _parse(self, data: bytes) -> None:
         if self._final is None:
-            self._raw.append(data)
             self._head_size += len(data)
+        rest: bytes | None = data
+        if self._odd is not None:
+            self._odd += data
+            rest = self._mend(max(len(self._odd) - len(data) - _LONGEST_BREAK, 0))
+        while rest is not None:
+            if self._final is None:
+                self._raw.append(rest)
+            rest = self._run(rest)
+        if self._final is None and self._head_size > MAX_HEAD_SIZE and not self.switched:
+            self._violation(f"a head of more than {MAX_HEAD_SIZE} bytes")
+
+    def _run(self, data: bytes) -> bytes | None:
+        """Have llhttp read; return what it is to read then: a head that has been mended."""
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
             pass  # on_headers_complete has seen the 101
         except HttpParserError as error:
-            place = "" if self._final is not None else odd_field(b"".join(self._raw))
-            self._violation(f"not HTTP/1.1: {error}{place}")
-        if self._final is None and self._head_size > MAX_HEAD_SIZE and not self.switched:
-            self._violation(f"a head of more than {MAX_HEAD_SIZE} bytes")
+            raw = b"".join(self._raw).lstrip(b"\r\n")
+            line, ended, _ = raw.partition(b"\n")
+            whole = ended and read_status_line(line.removesuffix(b"\r")) is not None
+            done = self._final is not None or self.failure is not None or self.switched
+            if done or self._objection or not whole:
+                self._violation(f"not HTTP/1.1: {error}")
+            else:
+                self._objection = str(error)
+                self._odd = bytearray(raw)
+                return self._mend(0)
+        return None
+
+    def _mend(self, start: int) -> bytes | None:
+        """Return the odd head, mended, and what came after it; None: it is not whole, or worse."""
+        odd = self._odd
+        end = 0 if odd is None else head_end(odd, start)
+        if odd is None or not end:
+            return None
+        try:
+            mended = mend_head(bytes(odd[:end]))
+        except ValueError as error:
+            self._violation(f"not HTTP/1.1: {self._objection}{error}")
+            return None
+        self._odd = None
+        self._raw = []
+        # The one that has refused says nothing more.
+        self._parser = self._new_parser()
+        return mended + odd[end:]
+
+    def _new_parser(self) -> Any:
+        parser: Any = HttpResponseParser(self)
+        # RFC 9112 7.1.1 lets blanks stand there (BWS); they never reach the client.
+        parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
+        return parser
 
     def _parse_some(self, data: bytes) -> None:
         """Parse what has come, step by step; if it is in many pieces, the rest in the next turn."""
@@ -298,7 +345,9 @@ class Response:
             self._end_in(error)
 
     def _end_in(self, error: Exception) -> None:
-        if error is not _IN_ORDER:
+        if self._odd is not None:
+            self._violation(f"not HTTP/1.1: {self._objection}")
+        elif error is not _IN_ORDER:
             self.fail(error)
         elif self._final is not None and self._final.close_delimited and self.failure is None:
             self.complete = True
@@ -347,6 +396,7 @@ class Response:
         if line is None or raw[end - 1] in _BREAKS or raw.find(b"\0", 0, end) >= 0:
             self._violation("a head that is not HTTP/1.1")
             return
+        self._objection = ""
         http10, status_text = line
         status = self._parser.get_status_code()
         head = ResponseHead(status, status_text, [])

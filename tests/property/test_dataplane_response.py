@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from http.client import parse_headers
+from io import BytesIO
 from typing import Any, cast
 
 import pytest
 from httptools import HttpParserError, HttpResponseParser
 from hypothesis import given, strategies as st
 
-from proxy.upstream.errors import UpstreamError
+from proxy.upstream.errors import ProtocolViolation, UpstreamError
 from proxy.upstream.response import Response
 
 
@@ -151,7 +154,75 @@ def test_a_head_is_read_as_llhttp_reads_it_or_not_at_all(data):
     if heads:
         ours = [(name, line[len(name) + 1 :].strip(b" \t")) for name, line in heads[0].fields]
 
-        assert Told(data).fields == ours
+        assert Told(written(heads[0])).fields == ours
+        strict = Told(data)
+        assert strict.fields == ours or not strict.ended
+
+
+ODD = st.sampled_from(
+    [
+        *(
+            b"\n",
+            b"\r\n",
+            b"\r",
+            b"\0",
+            b"\x01",
+            b"\x0b",
+            b"\x7f",
+            b"\xff",
+            b" ",
+            b"\t",
+            b":",
+            b";",
+        ),
+        *(b"Content-Length", b"Content-Length: 2\n", b"Transfer-Encoding: chunked\n", b"chunked"),
+        *(b"X-A: b\n", b"X-A", b"Connection: close\n", b"2\r\nhi\r\n0\r\n\r\n", b"2"),
+    ]
+)
+
+
+@given(st.lists(ODD, max_size=10).map(b"".join), st.booleans())
+def test_what_is_relayed_has_one_reading(odd, alone):
+    """Ours, the standard library's and strict llhttp's: the same fields, so the same framing."""
+    data = b"HTTP/1.1 200 OK\n" + odd + b"\n\n"
+    pieces = [data[at : at + 1] for at in range(len(data))] if alone else [data]
+    heads = fed(*pieces)._heads
+    if not heads:
+        return
+    relayed = written(heads[0])
+    parsed = parse_headers(BytesIO(relayed.partition(b"\r\n")[2]))
+    ours = [(name, line[len(name) + 1 :].strip(b" \t")) for name, line in heads[0].fields]
+
+    told = Told(relayed)
+    assert told.ended
+    assert ours == told.fields
+    assert ours == [
+        (n.encode("latin1"), v.strip(" \t").encode("latin1")) for n, v in parsed.items()
+    ]
+    assert re.search(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]", relayed) is None
+    assert heads[0].length is None or not heads[0].chunked
+
+
+@pytest.mark.parametrize("break_", [b"\n", b"\r\n"])
+def test_a_mended_answer_is_the_same_wherever_it_is_cut(break_):
+    """At every byte, and at all of them."""
+    lines = [b"HTTP/1.1 103 Hint", b"X-A : b", b"", b"HTTP/1.1 200 OK", b"X-A: a", b" b", b"X;: 1"]
+    data = break_.join([*lines, b"X-C: \x01", b"Content-Length: 2", b"", b"hi"])
+
+    whole = state(fed(data))
+    for at in range(1, len(data)):
+        assert whole == state(fed(data[:at], data[at:]))
+    assert whole == state(fed(*[data[at : at + 1] for at in range(len(data))]))
+    assert [103, 200] == [head[0] for head in whole[0]]
+    assert whole[2][0]
+
+
+def test_an_odd_head_that_never_ends_keeps_its_cause():
+    """Why it was refused at first says more than that the upstream has closed."""
+    failure = fed(b"HTTP/1.1 200 OK\nX-A: b\n", end=True).failure
+
+    assert isinstance(failure, ProtocolViolation)
+    assert "CR" in str(failure)
 
 
 def check(response):

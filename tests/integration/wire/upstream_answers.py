@@ -97,6 +97,28 @@ HEADS: Final = [
     ),
 ]  # fmt: skip
 
+# What curl, nginx and Caddy forgive, or RFC 9112 asks a proxy to mend: what is sent has none of it.
+MENDED: Final = [
+    *(Case(f"mended: {name}", 54, GET + END, SEEN, OPEN + seen + b"Content-Length: 2\r\n\r\nok", KEEP, says=says + b"ok")
+    for name, seen, says in (
+        ("LF for line ends", b"X-A: b\r\n", b"HTTP/1.1 200 OK\nX-A: b\nContent-Length: 2\n\n"),
+        ("LF behind the status line", b"", b"HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\n"),
+        ("LF behind one field", b"X-A: b\r\n", OPEN + b"X-A: b\nContent-Length: 2\r\n\r\n"),
+        ("LF behind the last field", b"", OPEN + b"Content-Length: 2\n\r\n"),
+        ("LF for the empty line", b"", OPEN + b"Content-Length: 2\r\n\n"),
+        ("LF and what a route removes", b"X-A: a\r\n", OPEN + b"X-A: a\nSet-Cookie: b\r\nContent-Length: 2\r\n\r\n"),
+        ("a folded field", b"X-A: a b\r\n", OPEN + b"X-A: a\r\n \tb\r\nContent-Length: 2\r\n\r\n"),
+        ("a folded field that a route removes", b"", OPEN + b"Set-Cookie: a\r\n b\r\nContent-Length: 2\r\n\r\n"),
+        ("a blank before a colon", b"X-A: a\r\n", OPEN + b"X-A \t: a\r\nContent-Length: 2\r\n\r\n"),
+        ("a blank before the colon of what a route removes", b"", OPEN + b"Set-Cookie : a\r\nContent-Length: 2\r\n\r\n"),
+        ("control bytes in a value", b"X-A: a b c \r\n", OPEN + b"X-A: a\x01b\x0bc\x7f\r\nContent-Length: 2\r\n\r\n"),
+        ("a name that is no token goes", b"", OPEN + b'X-Foo;: 1\r\n\xff: 2\r\n"X": 3\r\nContent-Length: 2\r\n\r\n'),
+    )),
+    Case("mended: control bytes in the reason", 54, GET + END, SEEN, b"HTTP/1.1 200 O  K\r\nContent-Length: 2\r\n\r\nok", KEEP, says=b"HTTP/1.1 200 O\x0b\x01K\r\nContent-Length: 2\r\n\r\nok"),
+    Case("mended: LF in an early hint", 50, GET + END, SEEN, HINTS + OK, KEEP, says=HINTS.replace(b"\r", b"") + OK),
+    Case("mended: LF in an early hint and in its answer", 50, GET + END, SEEN, HINTS + HINTS + OK, KEEP, says=(HINTS + HINTS).replace(b"\r", b"") + OK.replace(b"\r", b"")),
+]  # fmt: skip
+
 PACKED: Final = gzip.compress(b"x" * 100, mtime=0)
 
 
@@ -142,4 +164,4 @@ TRAILERS: Final = [
     Case("many trailers are dropped", 55, GET + END, SEEN, WITHOUT, KEEP, says=OPEN + TE + b"\r\n5\r\nhello\r\n0\r\n" + b"X-T: y\r\n" * 100 + b"\r\n"),
 ]  # fmt: skip
 
-CASES: Final = [*INTERIM, *EARLY, *STREAMS, *HEADS, *UNCHANGED, *TRAILERS]
+CASES: Final = [*INTERIM, *EARLY, *STREAMS, *HEADS, *MENDED, *UNCHANGED, *TRAILERS]
