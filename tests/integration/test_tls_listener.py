@@ -472,7 +472,10 @@ async def test_a_request_without_tls_is_told_so(secured, upstream, method):
     assert "bad-request" == document["code"]
     assert "https" in document["detail"]
     assert [] == upstream.visits
-    assert [400] == [line["status"] for line in secured.log.requests]
+    [line] = secured.log.requests
+    assert 400 == line["status"]
+    assert "plain HTTP on a listener with TLS" in line["cause"]
+    assert "https" in line["cause"]
     await seen(lambda: not secured.service.connections)
 
 
