@@ -39,6 +39,9 @@ MAX_HEAD_SIZE: Final = 512 * 1024
 """Bytes of one answer's head with the 1xx before it. llhttp has no limit; nginx stops at 4 to
 8 KiB, HAProxy and Node at 16: this refuses only what no client would take either."""
 
+_MAX_ODD_SIZE: Final = 64 * 1024
+"""Bytes of a head that is mended: this is done in one turn of the loop."""
+
 HIGH_WATER: Final = 64 * 1024
 """Bytes of body held before the upstream is read no more. What waits for a slow reader is about
 three times that: here, in the one read beyond it, and in the client's transport."""
@@ -275,6 +278,9 @@ class Response:
         """Return the odd head, mended, and what came after it; None: it is not whole, or worse."""
         odd = self._odd
         end = 0 if odd is None else head_end(odd, start)
+        if odd is not None and (end or len(odd)) > _MAX_ODD_SIZE:
+            self._violation(f"not HTTP/1.1: {self._objection}, in a head too large to be mended")
+            return None
         if odd is None or not end:
             return None
         try:

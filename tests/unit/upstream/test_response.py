@@ -131,6 +131,14 @@ async def test_what_is_odd_but_harmless_is_mended(make_response, data, lines):
     assert (200, lines) == (head.status, [line for _, line in head.fields])
 
 
+@pytest.mark.parametrize(("count", "fails"), [(15_000, False), (17_000, True)])
+async def test_an_odd_head_is_mended_up_to_64_kib(make_response, count, fails):
+    """All of it is mended in one turn of the loop."""
+    response = make_response(b"HTTP/1.1 200 OK\n" + b"A:b\n" * count + b"\n")
+
+    assert fails is isinstance(response.failure, ProtocolViolation)
+
+
 @pytest.mark.parametrize("data", VIOLATIONS.values(), ids=VIOLATIONS)
 async def test_what_is_not_one_http_answer_fails(make_response, data):
     """502; whoever waits is told."""
