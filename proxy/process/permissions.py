@@ -49,13 +49,13 @@ class _File(NamedTuple):
 
 def open_to_others(config: Config) -> list[str]:
     """Return a warning for each file that others may write, or read although it is secret."""
-    told: dict[Path, str] = {}
+    faults: dict[Path, str] = {}
     for file in _files(config):
-        fault = None if file.path in told else _fault(file)
+        fault = None if file.path in faults else _fault(file)
         if fault is not None:
             placed = config.problem_at(file.key, fault)
-            told[file.path] = str(placed) if file.key else fault
-    return list(told.values())
+            faults[file.path] = str(placed) if file.key else fault
+    return list(faults.values())
 
 
 def _files(config: Config) -> Iterator[_File]:

@@ -27,12 +27,12 @@ def keep_private() -> list[str]:
 
 
 def _undumpable() -> list[str]:
-    told = "processes of the same user can read the memory and environment of this one"
+    exposure = "processes of the same user can read the memory and environment of this one"
     try:
         import ctypes  # noqa: PLC0415 -- may be left out, or where nobody may make code not load
 
         if ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0:
             return []
     except (ImportError, OSError, MemoryError, AttributeError) as error:
-        return [f"{told}: {type(error).__name__}"]
-    return [f"{told}: prctl refuses"]
+        return [f"{exposure}: {type(error).__name__}"]
+    return [f"{exposure}: prctl refuses"]

@@ -98,8 +98,8 @@ class Secrets:
         if secret is not None:
             self.known[path] = secret
             if (odd := doubtful(secret, slot)) is not None:
-                told = f"{_name(source)} {odd}; if that is no part of the secret, remove it"
-                self.odd.append(str(self._config.problem_at(place, told)))
+                sentence = f"{_name(source)} {odd}; if that is no part of the secret, remove it"
+                self.odd.append(str(self._config.problem_at(place, sentence)))
         return secret
 
     def _unusable(self, place: KeyPath, source: Source, error: SourceError) -> None:
