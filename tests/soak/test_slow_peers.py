@@ -21,14 +21,14 @@ ROUNDS = 3
 CALM_S = 4.0
 LIMIT_S = 8.0
 ENDED_S = 35.0
-"""When the last one must be gone: it came in some seconds, had its time, and perhaps once more, for
-a reader that reads at first; the rest is for a busy machine. They would stay for a minute."""
+"""When the last one must be gone: it came in some seconds and had its time, or as a reader left by
+itself; the rest is for a busy machine. The others would stay for a minute."""
 ENOUGH = CONNECTIONS * 0.99
 OTHERS = 10
 """Descriptors for the other client and for what it needs of the upstream."""
 TIMES_SLOWER = 3.0
 SMALL = b"small and well"
-TARGETS = {"slow heads": "small.txt", "slow bodies": "taken/small.txt", "slow readers": "large.bin"}
+TARGETS = {"slow heads": "large.bin", "slow bodies": "taken/small.txt", "slow readers": "large.bin"}
 LARGE = 8 * KIB * KIB
 """More than the kernel takes for a connection: the proxy is left with the rest."""
 BOUND = {"slow heads": 32 * KIB, "slow bodies": 64 * KIB, "slow readers": 1024 * KIB}
